@@ -1,0 +1,82 @@
+# Everything that one does with a checkout. `make` alone lists it.
+
+PORT ?= 8000
+DIR ?= var/httpca
+SUITES ?= unit flow system browser
+SERVERS ?= var/servers
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+RUN_READY := .venv/ready-to-run
+DEV_READY := .venv/ready-to-develop
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard pipeline/*/translations/*/LC_MESSAGES/*.po))
+SOURCES := $(wildcard pipeline settings tests tools)
+
+.PHONY: help
+help: ## list what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+# --- use -----------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(RUN_READY) $(CATALOGUES) ## start HttpCA here, in one process: PORT=8000 DIR=var/httpca
+	@exec $(BIN)/httpca dev --dir "$(DIR)" --port "$(PORT)"
+
+.PHONY: servers
+servers: $(RUN_READY) ## start a RabbitMQ and a PostgreSQL to try HttpCA on, until Ctrl-C: SERVERS=var/servers
+	@tools/debian-packages.sh rabbitmq postgresql
+	@exec $(BIN)/python -m tests.servers --dir "$(SERVERS)"
+
+# --- develop -------------------------------------------------------------------------------------
+
+.PHONY: dev
+dev: $(DEV_READY) $(CATALOGUES) ## set up .venv with all that developing needs
+
+.PHONY: test
+test: dev ## run all tests, installing the servers that they need: SUITES="unit flow system browser"
+	@tools/debian-packages.sh rabbitmq postgresql openssl curl chromium
+	@exec $(BIN)/python tools/run_tests.py $(SUITES)
+
+.PHONY: coverage
+coverage: dev ## run all tests and write which lines they reached to var/coverage
+	@tools/debian-packages.sh rabbitmq postgresql openssl curl chromium
+	@exec $(BIN)/python tools/run_tests.py --coverage $(SUITES)
+
+.PHONY: check
+check: dev ## look at style, types and imports
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(DEV_READY) ## put the source into its usual form
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+.PHONY: lock
+lock: $(DEV_READY) ## write requirements/*.txt anew after a change in pyproject.toml: UPGRADE=--upgrade
+	tools/lock.sh $(UPGRADE)
+
+.PHONY: clean
+clean: ## remove what these rules have made, but nothing in var
+	rm -rf .venv build dist *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache $(CATALOGUES)
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what these need -----------------------------------------------------------------------------
+
+$(RUN_READY): requirements/run.txt pyproject.toml
+	@tools/venv.sh run
+	@touch $@
+
+# All that running needs is part of what developing needs.
+$(DEV_READY): requirements/dev.txt pyproject.toml
+	@tools/venv.sh dev
+	@touch $@ $(RUN_READY)
+
+%.mo: %.po | $(RUN_READY)
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@

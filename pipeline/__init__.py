@@ -1,0 +1,1 @@
+"""HttpCA: a certificate authority whose signing key nobody can reach."""

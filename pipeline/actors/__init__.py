@@ -1,0 +1,1 @@
+"""The stages: each an actor in a file of its own."""

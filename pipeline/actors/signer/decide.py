@@ -1,0 +1,151 @@
+"""`decide`: record an approver's decision; move the request when it is decided.
+
+WAITING_FOR_APPROVAL → WAITING_FOR_SIGNATURE when enough approvers have accepted, → REJECTED when
+one rejects. The decision that first completes a verdict stands; every later one is kept, without
+effect. A decision over another digest than that of our own row never counts.
+"""
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.broker.send import wake
+from pipeline.crypto.envelope import Received
+from pipeline.database.advance import advance, record
+from pipeline.messages import Decision
+from pipeline.signer.side import SignerSide, approvable, move
+from pipeline.signer.tables import audit, decisions, ledger, requests, submissions
+from pipeline.stages import SIGN, TRANSMIT
+from pipeline.states import State
+
+log = structlog.get_logger(__name__)
+
+
+def decide(side: SignerSide, received: Received) -> None:
+    """Judge the decision, keep it whole, and advance the request if it completes a verdict."""
+    decision = received.body
+    assert isinstance(decision, Decision)
+    now = side.now()
+    with side.database.write() as connection:
+        row = _lock(connection, decision.request_id)
+        effect = _effect(connection, row, decision, received.sender.name)
+        if not _keep(side, connection, received, decision, effect):
+            return  # the same message again
+        record(
+            connection,
+            audit,
+            "decision-recorded",
+            {
+                "decision": received.id,
+                "approver": received.sender.name,
+                "verdict": decision.verdict,
+                "effect": effect,
+            },
+            now,
+            decision.request_id,
+        )
+        target = _target(connection, row, decision) if effect == "counted" else None
+        if row is not None and target is not None:
+            details = {"approver": received.sender.name, "decision": received.id}
+            moved = move(row, target, now, reason=decision.reason, details=details)
+            advance(connection, ledger, "decide", [moved], now)
+    log.info(
+        "decided",
+        request_id=decision.request_id,
+        approver=received.sender.name,
+        verdict=decision.verdict,
+        effect=effect,
+        state=target,
+    )
+    if target is State.WAITING_FOR_SIGNATURE:
+        wake(side.send, SIGN)
+    elif target is not None:
+        wake(side.send, TRANSMIT)
+
+
+def _lock(connection: Connection, request_id: str) -> Row[Any] | None:
+    """Read the request; two decisions on one request are counted one after the other."""
+    statement = (
+        select(
+            requests.c.id,
+            requests.c.state,
+            requests.c.revision,
+            submissions.c.csr,
+            submissions.c.requester,
+            submissions.c.profile,
+            submissions.c.rule,
+            submissions.c.issuer,
+        )
+        .join_from(requests, submissions)
+        .where(requests.c.id == request_id)
+        .with_for_update(of=requests)
+    )
+    return connection.execute(statement).one_or_none()
+
+
+def _effect(
+    connection: Connection, row: Row[Any] | None, decision: Decision, approver: str
+) -> str:
+    if row is None:
+        return "unknown-request"
+    if approvable(row).digest() != decision.digest:
+        return "wrong-digest"
+    if row.state != State.WAITING_FOR_APPROVAL:
+        return "late"
+    if decision.verdict == "reject" and not decision.reason.strip():
+        return "without-reason"
+    counted = select(decisions.c.id).where(
+        decisions.c.request_id == row.id,
+        decisions.c.approver == approver,
+        decisions.c.effect == "counted",
+    )
+    return "repeated" if connection.execute(counted).first() else "counted"
+
+
+def _keep(
+    side: SignerSide,
+    connection: Connection,
+    received: Received,
+    decision: Decision,
+    effect: str,
+) -> bool:
+    """Store the decision with the whole message as evidence; False when it is already there."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = (
+        dialect.insert(decisions)
+        .values(
+            id=received.id,
+            request_id=decision.request_id,
+            approver=received.sender.name,
+            verdict=decision.verdict,
+            reason=decision.reason,
+            effect=effect,
+            decided_at=decision.decided_at,
+            received_at=side.now(),
+            token=received.token,
+        )
+        .on_conflict_do_nothing(index_elements=[decisions.c.id])
+        .returning(decisions.c.id)
+    )
+    return connection.execute(statement).first() is not None
+
+
+def _target(connection: Connection, row: Row[Any] | None, decision: Decision) -> State | None:
+    """Return the state that the decisions so far lead to; one rejection rejects."""
+    if row is None:
+        return None
+    if decision.verdict == "reject":
+        return State.REJECTED
+    accepted = connection.scalar(
+        select(func.count())
+        .select_from(decisions)
+        .where(
+            decisions.c.request_id == row.id,
+            decisions.c.effect == "counted",
+            decisions.c.verdict == "accept",
+        )
+    )
+    needed = int(row.rule.get("quorum", 1))
+    return State.WAITING_FOR_SIGNATURE if (accepted or 0) >= needed else None

@@ -1,0 +1,182 @@
+"""`policy`: record each new request with its verdict; answer a known one with its state.
+
+(unknown) → WAITING_FOR_APPROVAL, WAITING_FOR_SIGNATURE or REJECTED, by the rules.
+WAITING_FOR_APPROVAL → WITHDRAWN, at the requester's wish.
+
+The first CSR for an id wins; another one is refused and audited.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+
+from pipeline.broker.send import wake
+from pipeline.crypto.envelope import Received
+from pipeline.database.advance import admit, advance, record
+from pipeline.messages import Submission, SubmissionBatch
+from pipeline.signer.examine import Finding, examine_safely
+from pipeline.signer.side import SignerSide, move
+from pipeline.signer.tables import audit, ledger, requests, submissions
+from pipeline.stages import SIGN, TRANSMIT
+from pipeline.states import State
+
+log = structlog.get_logger(__name__)
+
+
+def policy(side: SignerSide, received: Received) -> None:
+    """Judge what is new, answer what is known, and wake who goes on."""
+    batch = received.body
+    assert isinstance(batch, SubmissionBatch)
+    wanted = {submission.id: submission for submission in batch.submissions}
+    with side.database.read() as connection:
+        known = _known(connection, wanted)
+    rules = side.policy()
+    findings = [examine_safely(rules, wanted[key]) for key in wanted if key not in known]
+    try:
+        _store(side, findings)
+    except (DataError, IntegrityError, ValueError):
+        log.warning("batch-falls-apart", count=len(findings))
+        for finding in findings:
+            _store_alone(side, finding)
+    _answer(side, [wanted[key] for key in known], known)
+    _withdraw(side, batch.withdrawals)
+    if any(finding.state is State.WAITING_FOR_SIGNATURE for finding in findings):
+        wake(side.send, SIGN)
+    if known or any(finding.state is not State.WAITING_FOR_SIGNATURE for finding in findings):
+        wake(side.send, TRANSMIT)
+
+
+def _known(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    statement = (
+        select(
+            requests.c.id,
+            requests.c.revision,
+            submissions.c.csr,
+            submissions.c.profile_name,
+            submissions.c.requester,
+        )
+        .join_from(requests, submissions)
+        .where(requests.c.id.in_(list(ids)))
+    )
+    return {row.id: row for row in connection.execute(statement)}
+
+
+def _store(side: SignerSide, findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    now = side.now()
+    with side.database.write() as connection:
+        rows = [_request_row(side, finding, now) for finding in findings]
+        admitted = admit(connection, ledger, "policy", rows, now)
+        fresh = [finding for finding in findings if finding.submission.id in admitted]
+        if fresh:
+            connection.execute(
+                insert(submissions), [_submission_row(side, finding) for finding in fresh]
+            )
+    for finding in fresh:
+        log.info(
+            "judged",
+            request_id=finding.submission.id,
+            state=finding.state,
+            rule=finding.rule.get("name"),
+        )
+
+
+def _store_alone(side: SignerSide, finding: Finding) -> None:
+    try:
+        _store(side, [finding])
+    except (DataError, IntegrityError, ValueError) as error:
+        log.error("not-stored", request_id=finding.submission.id, error=type(error).__name__)
+
+
+def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str, Any]:
+    signs = finding.state is State.WAITING_FOR_SIGNATURE
+    waits = finding.state is State.WAITING_FOR_APPROVAL
+    days = timedelta(days=side.settings.waiting_days)
+    return {
+        "id": finding.submission.id,
+        "state": finding.state,
+        "revision": 1,
+        "reason": finding.reason,
+        "next_attempt_at": now if signs else None,
+        "told_revision": 0,
+        "tell_at": now + timedelta(seconds=side.settings.tell_delay) if signs else now,
+        "expires_at": now + days if waits else None,
+    }
+
+
+def _submission_row(side: SignerSide, finding: Finding) -> dict[str, Any]:
+    submission = finding.submission
+    return {
+        "request_id": submission.id,
+        "csr": submission.csr,
+        "profile_name": submission.profile,
+        "requester": submission.requester,
+        "source": submission.source,
+        "comment": submission.comment,
+        "submitted_at": submission.submitted_at,
+        "profile": finding.profile,
+        "rule": finding.rule,
+        "issuer": side.issuers.current.fingerprint,
+        "policy_digest": finding.policy_digest,
+    }
+
+
+def _answer(
+    side: SignerSide, repeated: Sequence[Submission], known: Mapping[str, Row[Any]]
+) -> None:
+    """Let `transmit` tell again what the web side has not heard; refuse a second CSR for an id."""
+    now = side.now()
+    unheard, conflicting = [], []
+    for submission in repeated:
+        row = known[submission.id]
+        if not _same(submission, row):
+            conflicting.append(submission)
+        if submission.known_revision != row.revision:
+            unheard.append(submission.id)
+    if not unheard and not conflicting:
+        return
+    with side.database.write() as connection:
+        connection.execute(
+            update(requests)
+            .where(
+                requests.c.id.in_(unheard),
+                requests.c.told_revision == requests.c.revision,
+            )
+            .values(told_revision=requests.c.revision - 1, tell_at=now)
+        )
+        for submission in conflicting:
+            details = {"profile": submission.profile, "requester": submission.requester}
+            record(connection, audit, "second-submission-refused", details, now, submission.id)
+    for submission in conflicting:
+        log.warning("second-submission-refused", request_id=submission.id)
+
+
+def _same(submission: Submission, row: Row[Any]) -> bool:
+    return (submission.csr, submission.profile, submission.requester) == (
+        row.csr,
+        row.profile_name,
+        row.requester,
+    )
+
+
+def _withdraw(side: SignerSide, ids: Sequence[str]) -> None:
+    if not ids:
+        return
+    now = side.now()
+    with side.database.write() as connection:
+        rows = connection.execute(
+            select(requests.c.id, requests.c.state, requests.c.revision).where(
+                requests.c.id.in_(ids), requests.c.state == State.WAITING_FOR_APPROVAL
+            )
+        ).all()
+        moves = [move(row, State.WITHDRAWN, now) for row in rows]
+        withdrawn = advance(connection, ledger, "policy", moves, now)
+    for request_id in withdrawn:
+        log.info("withdrawn", request_id=request_id)
+    if withdrawn:
+        wake(side.send, TRANSMIT)

@@ -1,0 +1,107 @@
+"""`transmit`: tell the web side what it does not know yet.
+
+No state changes: a row with ``told_revision < revision`` is published, then marked. A duplicate is
+harmless, a lost one is asked for again.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, select, update
+
+from pipeline.actors.patience import Patience
+from pipeline.broker.send import wake
+from pipeline.crypto.envelope import Received
+from pipeline.database.claim import claim, extend
+from pipeline.messages import Outcome, OutcomeBatch, chunked
+from pipeline.signer.side import SignerSide
+from pipeline.signer.tables import certificates, requests
+from pipeline.stages import DELIVER, TRANSMIT
+from pipeline.states import State
+
+log = structlog.get_logger(__name__)
+
+Untold = Row[Any]
+
+
+def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
+    """Claim what is untold and due, publish it, mark it; wake another after a full batch."""
+    worker = side.settings.worker
+    with side.database.write() as connection:
+        claimed = claim(
+            connection,
+            requests,
+            "tell_at",
+            requests.c.told_revision < requests.c.revision,
+            now=side.now(),
+            lease=worker.lease_time,
+            limit=worker.batch,
+        )
+    if not claimed:
+        return
+    ids = [row.id for row in claimed]
+    patience(partial(_tell, side, ids), keep=partial(_keep, side, ids))
+    if len(ids) == worker.batch:
+        wake(side.send, TRANSMIT)
+
+
+def _tell(side: SignerSide, ids: Sequence[str]) -> None:
+    for group in chunked([(row, len(row.certificate or b"")) for row in _load(side, ids)]):
+        batch = OutcomeBatch(
+            outcomes=[_outcome(row) for row in group],
+            issuers=side.issuers.notices({row.issuer for row in group if row.issuer}),
+        )
+        side.send(DELIVER, batch)
+        _mark(side, group)
+        log.info("told", count=len(group), request_ids=[row.id for row in group])
+
+
+def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
+    statement = (
+        select(
+            requests.c.id,
+            requests.c.state,
+            requests.c.revision,
+            requests.c.reason,
+            requests.c.changed_at,
+            certificates.c.certificate,
+            certificates.c.issuer,
+        )
+        .join_from(requests, certificates, isouter=True)
+        .where(requests.c.id.in_(ids), requests.c.told_revision < requests.c.revision)
+    )
+    with side.database.read() as connection:
+        return connection.execute(statement).all()
+
+
+def _outcome(row: Untold) -> Outcome:
+    return Outcome(
+        id=row.id,
+        revision=row.revision,
+        state=State(row.state),
+        changed_at=row.changed_at,
+        reason=row.reason,
+        certificate=row.certificate,
+        issuer=row.issuer,
+    )
+
+
+def _mark(side: SignerSide, group: Sequence[Untold]) -> None:
+    by_revision: defaultdict[int, list[str]] = defaultdict(list)
+    for row in group:
+        by_revision[row.revision].append(row.id)
+    with side.database.write() as connection:
+        for revision, ids in by_revision.items():
+            connection.execute(
+                update(requests)
+                .where(requests.c.id.in_(ids), requests.c.told_revision < revision)
+                .values(told_revision=revision)
+            )
+
+
+def _keep(side: SignerSide, ids: Sequence[str]) -> None:
+    with side.database.write() as connection:
+        extend(connection, requests, "tell_at", ids, side.now() + side.settings.worker.lease_time)

@@ -1,0 +1,18 @@
+"""The web side's stages."""
+
+from functools import partial
+
+from dramatiq import Broker
+
+from pipeline.actors.bind import bind
+from pipeline.actors.patience import Patience
+from pipeline.actors.web.deliver import deliver
+from pipeline.actors.web.relay import relay
+from pipeline.stages import DELIVER, RELAY
+from pipeline.web.side import WebSide
+
+
+def bind_web(broker: Broker, side: WebSide, patience: Patience) -> None:
+    """Declare the web side's actors on its broker."""
+    bind(broker, RELAY, partial(relay, side, patience), patience)
+    bind(broker, DELIVER, partial(deliver, side), patience)

@@ -1,0 +1,166 @@
+"""`deliver`: store what the signer says of requests, for their requesters.
+
+SUBMITTED, RELAYED or any state of the signer that is not final → any state of the signer, at a
+higher revision only. So an outcome may come twice, late and out of order.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
+
+from pipeline.crypto.envelope import Received
+from pipeline.database.advance import Move, advance, record
+from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
+from pipeline.states import FINAL, SIGNER_STATES, State
+from pipeline.web.side import WebSide
+from pipeline.web.tables import audit, certificates, issuers, ledger, requests, submissions
+
+log = structlog.get_logger(__name__)
+
+
+def deliver(side: WebSide, received: Received) -> None:
+    """Apply outcomes; on an error of one item, each in a transaction of its own."""
+    batch = received.body
+    assert isinstance(batch, OutcomeBatch)
+    if batch.issuers:
+        with side.database.write() as connection:
+            _learn(connection, batch.issuers, side.now())
+    outcomes = _latest(batch.outcomes)
+    try:
+        _apply(side, outcomes)
+    except _ITEM_ERRORS:
+        log.warning("batch-falls-apart", count=len(outcomes))
+        for outcome in outcomes:
+            _apply_alone(side, outcome)
+    side.delivered()
+
+
+class _Unfit(ValueError):
+    """An outcome that does not fit the request that it speaks of."""
+
+
+_ITEM_ERRORS = (ValueError, KeyError, TypeError, IntegrityError, DataError)
+
+
+def _apply_alone(side: WebSide, outcome: Outcome) -> None:
+    try:
+        _apply(side, [outcome])
+    except _ITEM_ERRORS as error:
+        why = str(error) if isinstance(error, _Unfit) else type(error).__name__
+        log.error("outcome-refused", request_id=outcome.id, why=why)
+        with side.database.write() as connection:
+            details = {"revision": outcome.revision, "state": outcome.state, "why": why}
+            record(connection, audit, "outcome-refused", details, side.now(), outcome.id)
+
+
+def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
+    """Apply by compare-and-swap until nothing is left that is newer than what stands."""
+    wanted = {outcome.id: outcome for outcome in outcomes}
+    while wanted:
+        now = side.now()
+        with side.database.write() as connection:
+            rows = _read(connection, list(wanted))
+            wanted = {
+                row.id: wanted[row.id] for row in rows if row.revision < wanted[row.id].revision
+            }
+            moves = [_move(row, wanted[row.id], now, side) for row in rows if row.id in wanted]
+            moved = advance(connection, ledger, "deliver", moves, now)
+            _store(connection, [wanted[request_id] for request_id in moved], now)
+        for request_id in moved:
+            log.info("delivered", request_id=request_id, state=wanted[request_id].state)
+        wanted = {key: outcome for key, outcome in wanted.items() if key not in moved}
+
+
+def _read(connection: Connection, ids: Sequence[str]) -> Sequence[Row[Any]]:
+    statement = (
+        select(requests.c.id, requests.c.state, requests.c.revision, submissions.c.csr)
+        .join_from(requests, submissions)
+        .where(requests.c.id.in_(ids))
+    )
+    return connection.execute(statement).all()
+
+
+def _move(row: Row[Any], outcome: Outcome, now: datetime, side: WebSide) -> Move:
+    if outcome.state not in SIGNER_STATES:
+        raise _Unfit(f"{outcome.state} is no state of the signer")
+    if State(row.state) in FINAL:
+        raise _Unfit(f"the request has ended as {row.state}")
+    if (outcome.state is State.ISSUED) != (outcome.certificate is not None):
+        raise _Unfit("a certificate comes with ISSUED and only with it")
+    if outcome.certificate is not None:
+        if outcome.issuer is None:
+            raise _Unfit("the certificate's issuer is not named")
+        _check_key(outcome.certificate, row.csr)
+    ask_again = now + timedelta(seconds=side.settings.ask.first)
+    values = {
+        "reason": outcome.reason,
+        "attempts": 0,
+        "next_attempt_at": None if outcome.state in FINAL else ask_again,
+    }
+    return Move(
+        row.id, State(row.state), outcome.state, row.revision, outcome.revision, values
+    )
+
+
+def _check_key(certificate: bytes, csr: bytes) -> None:
+    """A certificate for another key than the request's is of no use, and a sign of an attack."""
+    issued = x509.load_der_x509_certificate(certificate).public_key()
+    requested = x509.load_der_x509_csr(csr).public_key()
+    if _spki(issued) != _spki(requested):
+        raise _Unfit("the certificate is for another key than the request's")
+
+
+def _spki(key: Any) -> bytes:
+    octets: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return octets
+
+
+def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
+    rows = [
+        {
+            "request_id": outcome.id,
+            "certificate": outcome.certificate,
+            "issuer": outcome.issuer,
+            "received_at": now,
+        }
+        for outcome in outcomes
+        if outcome.certificate is not None
+    ]
+    if rows:
+        connection.execute(certificates.insert(), rows)
+
+
+def _learn(connection: Connection, notices: Sequence[IssuerNotice], now: datetime) -> None:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    rows = [
+        {
+            "fingerprint": notice.fingerprint,
+            "chain": "".join(_pem(der) for der in notice.chain).encode("ascii"),
+            "root": _pem(notice.root).encode("ascii"),
+            "heard_at": now,
+        }
+        for notice in notices
+    ]
+    connection.execute(dialect.insert(issuers).on_conflict_do_nothing(), rows)
+
+
+def _pem(der: bytes) -> str:
+    certificate = x509.load_der_x509_certificate(der)
+    return certificate.public_bytes(Encoding.PEM).decode("ascii")
+
+
+def _latest(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Keep the highest revision of each request."""
+    latest: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        known = latest.get(outcome.id)
+        if known is None or known.revision < outcome.revision:
+            latest[outcome.id] = outcome
+    return list(latest.values())

@@ -1,0 +1,143 @@
+"""`relay`: tell the signer of new requests, and ask again for those that it has not answered.
+
+SUBMITTED → RELAYED. Every other state that is not final stays, and is asked for again at growing
+intervals: so lost messages, purged queues and a restored broker heal by themselves. A request is
+always sent whole, since the signer may never have heard of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, select, update
+
+from pipeline.actors.patience import Patience
+from pipeline.broker.send import wake
+from pipeline.crypto.envelope import Received
+from pipeline.database.advance import Move, advance
+from pipeline.database.claim import claim, extend
+from pipeline.messages import Submission, SubmissionBatch, chunked
+from pipeline.stages import POLICY, RELAY
+from pipeline.states import FINAL, State
+from pipeline.web.side import WebSide
+from pipeline.web.tables import ledger, requests, submissions
+from settings.web import Ask
+
+log = structlog.get_logger(__name__)
+
+Unanswered = Row[Any]
+
+
+def relay(side: WebSide, patience: Patience, _received: Received) -> None:
+    """Claim what is unanswered and due, send it, mark it; wake another after a full batch."""
+    now, worker = side.now(), side.settings.worker
+    with side.database.write() as connection:
+        claimed = claim(
+            connection,
+            requests,
+            "next_attempt_at",
+            requests.c.state.not_in(FINAL),
+            now=now,
+            lease=worker.lease_time,
+            limit=worker.batch,
+            attempts=requests.c.attempts + 1,
+        )
+    if not claimed:
+        return
+    ids = [row.id for row in claimed]
+    patience(partial(_ask, side, ids), keep=partial(_keep, side, ids))
+    if len(ids) == worker.batch:
+        wake(side.send, RELAY)
+
+
+def _ask(side: WebSide, ids: Sequence[str]) -> None:
+    unanswered = _load(side, ids)
+    for group in chunked([(row, len(row.csr)) for row in unanswered]):
+        side.send(POLICY, _batch(group))
+        _mark(side, group, side.now())
+        log.info("relayed", count=len(group), request_ids=[row.id for row in group])
+
+
+def _load(side: WebSide, ids: Sequence[str]) -> Sequence[Unanswered]:
+    columns = (
+        requests.c.id,
+        requests.c.state,
+        requests.c.revision,
+        requests.c.attempts,
+        requests.c.requester,
+        requests.c.created_at,
+        requests.c.withdrawal_wished,
+        submissions.c.csr,
+        submissions.c.profile,
+        submissions.c.source,
+        submissions.c.comment,
+    )
+    statement = (
+        select(*columns)
+        .join_from(requests, submissions)
+        .where(requests.c.id.in_(ids), requests.c.state.not_in(FINAL))
+        .order_by(requests.c.created_at)
+    )
+    with side.database.read() as connection:
+        return connection.execute(statement).all()
+
+
+def _batch(group: Sequence[Unanswered]) -> SubmissionBatch:
+    return SubmissionBatch(
+        submissions=[
+            Submission(
+                id=row.id,
+                csr=row.csr,
+                profile=row.profile,
+                source=row.source,
+                submitted_at=row.created_at,
+                requester=row.requester,
+                comment=row.comment,
+                known_revision=row.revision,
+            )
+            for row in group
+        ],
+        withdrawals=[row.id for row in group if row.withdrawal_wished],
+    )
+
+
+def _mark(side: WebSide, group: Sequence[Unanswered], now: datetime) -> None:
+    """Note when to ask again; whoever was answered meanwhile is left as the answer made it."""
+    by_attempts: defaultdict[int, list[str]] = defaultdict(list)
+    moves = []
+    for row in group:
+        if row.state == State.SUBMITTED:
+            again = now + interval(side.settings.ask, row.attempts)
+            values = {"next_attempt_at": again}
+            moves.append(
+                Move(row.id, State.SUBMITTED, State.RELAYED, row.revision, row.revision, values)
+            )
+        else:
+            by_attempts[row.attempts].append(row.id)
+    with side.database.write() as connection:
+        advance(connection, ledger, "relay", moves, now)
+        for attempts, ids in by_attempts.items():
+            connection.execute(
+                update(requests)
+                .where(
+                    requests.c.id.in_(ids),
+                    requests.c.attempts == attempts,
+                    requests.c.state.not_in(FINAL),
+                )
+                .values(next_attempt_at=now + interval(side.settings.ask, attempts))
+            )
+
+
+def interval(ask: Ask, attempts: int) -> timedelta:
+    """Return how long to wait for an answer after so many attempts."""
+    exponent = min(max(attempts - 1, 0), 64)
+    return timedelta(seconds=min(ask.first * ask.factor**exponent, ask.longest))
+
+
+def _keep(side: WebSide, ids: Sequence[str]) -> None:
+    with side.database.write() as connection:
+        until = side.now() + side.settings.worker.lease_time
+        extend(connection, requests, "next_attempt_at", ids, until)

@@ -1,0 +1,131 @@
+"""One approver at work: their name, key, spool and carrier, and the signer's database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.approve import decision, facts, standing, waiting
+from pipeline.approve.carrier import Carrier, carrier_of
+from pipeline.approve.confirm import Answer, Confirmer, Result
+from pipeline.approve.decision import Verdict
+from pipeline.approve.facts import Facts
+from pipeline.approve.spool import Spool, SpoolDamaged, Spooled
+from pipeline.approve.waiting import Request
+from pipeline.clock import Clock, now
+from pipeline.crypto.identity import Identity
+from pipeline.database.engine import Database
+from settings.approver import ApproverSettings
+
+FLUSH_FOR = 2.0
+"""Seconds that a run waits for the decisions of earlier runs before it goes on."""
+
+
+@dataclass
+class Desk:
+    """What deciding needs. ``identity`` is loaded when first needed: looking needs no key."""
+
+    settings: ApproverSettings
+    database: Database
+    spool: Spool
+    carrier: Carrier
+    clock: Clock = now
+    identity: Identity | None = None
+
+    @property
+    def me(self) -> str:
+        """The approver's name."""
+        return self.settings.name
+
+    def look(self, request: Request) -> Facts:
+        """Gather what is shown of a request."""
+        return facts.gather(request, self.me, self.clock())
+
+    def under_way(self, request_id: str) -> Spooled | None:
+        """Return this approver's decision on a request that is not confirmed yet."""
+        spooled, _ = self.spool.list()
+        return next((s for s in spooled if s.decision.request_id == request_id), None)
+
+    def flush(self, timeout: float = FLUSH_FOR) -> tuple[list[Answer], list[SpoolDamaged]]:
+        """Send what earlier runs left in the spool; return what became of it, and what is damaged."""
+        spooled, damaged = self.spool.list()
+        return (self.confirm(spooled, timeout) if spooled else []), damaged
+
+    def decide(self, shown: Facts, verdict: Verdict, reason: str = "") -> Spooled | Answer:
+        """Make a decision on what was shown and put it into the spool; nothing is sent yet.
+
+        Returns an answer instead when there is nothing to send: the request does not wait (any
+        more), has changed since it was shown, cannot be accepted, or a decision is under way.
+
+        Raises:
+            DecisionRefused: the reason is missing or wrong, or the approver's certificate expired.
+            SpoolUnusable: the decision cannot be kept, so it is not made.
+        """
+        decision.check_reason(verdict, reason)
+        fresh = waiting.get(self.database, shown.request.id)
+        answer = self._answer_at_once(shown, fresh, verdict)
+        if answer is not None:
+            return answer
+        before = self.under_way(shown.request.id)
+        if before is not None:
+            if before.decision.verdict == verdict:
+                return before
+            return _impossible(
+                shown.request,
+                verdict,
+                f"Your decision to {before.decision.verdict} it is under way and not confirmed yet.",
+            )
+        if self.identity is None:
+            self.identity = decision.load_identity(self.settings)
+        made = decision.decide(shown.request.approvable(), verdict, reason, self.clock())
+        return self.spool.add(*decision.seal(made, self.identity, self.clock))
+
+    def confirm(self, spooled: Sequence[Spooled], timeout: float) -> list[Answer]:
+        """Send decisions and wait until the signer's database shows them."""
+        confirmer = Confirmer(self.database, self.spool, self.carrier, self.me)
+        return confirmer.confirm(spooled, timeout)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.carrier.close()
+        self.database.dispose()
+
+    def _answer_at_once(
+        self, shown: Facts, fresh: Request | None, verdict: Verdict
+    ) -> Answer | None:
+        """Return what is to be said instead of sending, or None."""
+        old = shown.request
+        if fresh is None:
+            return Answer(old.id, verdict, Result.UNKNOWN, "The request is no longer there.")
+        if not fresh.waits:
+            alike = standing.verdict(fresh) == verdict
+            result = Result.DECIDED_ALIKE if alike else Result.DECIDED_OTHERWISE
+            sentence = f"{standing.describe(fresh, self.me)} Nothing was sent."
+            return Answer(old.id, verdict, result, sentence, fresh)
+        if fresh.approvable() != old.approvable() or _counted(fresh) != _counted(old):
+            sentence = "The request changed while you looked at it. Nothing was sent; look again."
+            return Answer(old.id, verdict, Result.CHANGED, sentence, fresh)
+        if verdict == "accept" and shown.unacceptable:
+            return _impossible(fresh, verdict, f"It cannot be accepted. {shown.unacceptable}")
+        return None
+
+
+def open_desk(settings: ApproverSettings) -> Desk:
+    """Return the desk of an approver's settings.
+
+    Raises:
+        NoDatabase: the signer's database is not there.
+    """
+    return Desk(
+        settings=settings,
+        database=waiting.open_signer(settings.signer_database),
+        spool=Spool(Path(settings.directory) / "spool"),
+        carrier=carrier_of(settings),
+    )
+
+
+def _impossible(request: Request, verdict: Verdict, sentence: str) -> Answer:
+    return Answer(request.id, verdict, Result.NOT_POSSIBLE, sentence, request)
+
+
+def _counted(request: Request) -> set[str]:
+    return {d.id for d in request.decisions if d.effect == standing.COUNTED}

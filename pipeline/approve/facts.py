@@ -1,0 +1,156 @@
+"""Everything that an approver is told of one request, gathered once for the screen and for JSON.
+
+Pure: made from a request as it was read, and nothing else.
+"""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from cryptography import x509
+
+from pipeline.approve import homographs, standing
+from pipeline.approve.waiting import Request
+from pipeline.crypto import csr as csrs
+from pipeline.crypto.csr import Csr
+from pipeline.crypto.names import Name
+from pipeline.crypto.profile import Profile
+from pipeline.errors import RequesterError
+
+MANY_NAMES: Final = 20
+"""From how many names on their number is worth a word of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateToBe:
+    """What the certificate will contain if the request is accepted."""
+
+    subject: str
+    names: tuple[Name, ...]
+    key_usage: tuple[str, ...]
+    extended_key_usage: tuple[str, ...]
+    not_after: datetime
+    cut_short: bool
+    urls: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One request as it is shown.
+
+    ``unusual`` is what deserves attention. ``unacceptable`` says why accepting is impossible, since
+    something that would be signed cannot be shown; it is empty when accepting is possible.
+    """
+
+    request: Request
+    csr: Csr | None
+    profile: Profile | None
+    issuer: x509.Certificate | None
+    certificate: CertificateToBe | None
+    digest: str
+    unusual: tuple[str, ...]
+    unacceptable: str = field(default="")
+
+
+def gather(request: Request, me: str, now: datetime) -> Facts:
+    """Gather what approver ``me`` is told of a request at the moment ``now``."""
+    csr, csr_trouble = _csr(request)
+    profile, profile_trouble = _profile(request)
+    issuer, issuer_trouble = _issuer(request)
+    certificate = None
+    if csr is not None and profile is not None and issuer is not None:
+        certificate = _certificate(csr, profile, issuer, now)
+    return Facts(
+        request=request,
+        csr=csr,
+        profile=profile,
+        issuer=issuer,
+        certificate=certificate,
+        digest=request.approvable().digest(),
+        unusual=tuple(_unusual(request, csr, certificate, me)),
+        unacceptable=csr_trouble or profile_trouble or issuer_trouble,
+    )
+
+
+def pem(csr: bytes) -> str:
+    """Return a CSR as PEM (RFC 7468)."""
+    text = base64.b64encode(csr).decode("ascii")
+    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+    marks = "-----BEGIN CERTIFICATE REQUEST-----", "-----END CERTIFICATE REQUEST-----"
+    return "\n".join([marks[0], *lines, marks[1], ""])
+
+
+def _csr(request: Request) -> tuple[Csr | None, str]:
+    try:
+        return csrs.read(request.csr), ""
+    except RequesterError as error:
+        return None, f"The CSR cannot be shown: {error}"
+
+
+def _profile(request: Request) -> tuple[Profile | None, str]:
+    try:
+        return Profile.from_snapshot(dict(request.profile)), ""
+    except (msgspec.ValidationError, ValueError) as error:
+        return None, f"The profile of this request cannot be shown: {error}"
+
+
+def _issuer(request: Request) -> tuple[x509.Certificate | None, str]:
+    if request.issuer_certificate is None:
+        return None, "The certificate of the issuing CA is not in the signer's database."
+    if request.approvable().issuer != request.issuer:
+        return None, "The issuing CA of this request is not the one that its record names."
+    try:
+        return x509.load_der_x509_certificate(request.issuer_certificate), ""
+    except ValueError:
+        return None, "The certificate of the issuing CA cannot be read."
+
+
+def _certificate(
+    csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
+) -> CertificateToBe:
+    name = csr.taken_common_name
+    wanted = now - profile.backdate_time + profile.validity_time
+    urls = (
+        *(("CRL", url) for url in profile.crl_distribution_points),
+        *(("OCSP", url) for url in profile.ocsp),
+        *(("issuer", url) for url in profile.ca_issuers),
+    )
+    return CertificateToBe(
+        subject="" if name is None else f"CN={name}",
+        names=csr.names,
+        key_usage=profile.usages_for(csr.key.family),
+        extended_key_usage=profile.extended_key_usage,
+        not_after=min(wanted, issuer.not_valid_after_utc),
+        cut_short=issuer.not_valid_after_utc < wanted,
+        urls=urls,
+    )
+
+
+def _unusual(
+    request: Request, csr: Csr | None, certificate: CertificateToBe | None, me: str
+) -> list[str]:
+    found: list[str] = []
+    if request.requester is not None and request.requester == me:
+        found.append("You asked for this yourself, as far as the web side says.")
+    found += [
+        f"{d.approver} has already said {d.verdict}."
+        for d in request.decisions
+        if request.waits and d.effect == standing.COUNTED
+    ]
+    if csr is not None:
+        for name in csr.names:
+            found += [f"{warning}." for warning in homographs.warnings(name)]
+        found += [
+            f"{name.display()} stands for every host there."
+            for name in csr.names
+            if name.is_wildcard
+        ]
+        if len(csr.names) >= MANY_NAMES:
+            found.append(f"It asks for {len(csr.names)} names.")
+        if csr.unsupported_names:
+            found.append("It asks for names of a kind that is never issued.")
+    if certificate is not None and certificate.cut_short:
+        found.append("It would end early, together with its issuing CA.")
+    return found

@@ -1,0 +1,36 @@
+"""Text that somebody else wrote, for the terminal: what could mislead an eye is written out.
+
+Beyond ``visible`` (control, format and bidirectional characters): letters that show as nothing,
+unusual spaces, and marks piled upon each other or upon nothing.
+"""
+
+import unicodedata
+from typing import Final
+
+from pipeline.crypto.visible import visible
+
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters of visible categories that show as nothing."""
+
+_MARKS: Final = frozenset({"Mn", "Me", "Mc"})
+MAX_MARKS: Final = 2
+"""Marks that one letter may carry; Vietnamese needs two."""
+
+
+def harmless(text: str, limit: int = 1000) -> str:
+    """Return the text on one line, with everything written out that hides or disguises itself."""
+    text = visible(text, limit)
+    if text.isascii():
+        return text
+    shown: list[str] = []
+    marks = MAX_MARKS  # a mark at the very beginning has no letter to stand on
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in _MARKS else 0
+        hides = character in _BLANK or "VARIATION SELECTOR" in unicodedata.name(character, "")
+        odd_space = category == "Zs" and character != " "
+        if hides or odd_space or marks > MAX_MARKS:
+            shown.append(f"\\u{ord(character):04x}")
+        else:
+            shown.append(character)
+    return "".join(shown)

@@ -1,0 +1,186 @@
+"""What an approver sees of one request, by rich: at 80 columns, with or without colour.
+
+Whatever somebody else wrote goes through ``harmless`` and into a ``Text``, which knows no markup:
+so it can neither move the cursor nor colour the terminal nor break a line.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from cryptography.hazmat.primitives import hashes
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.approve import standing
+from pipeline.approve.facts import CertificateToBe, Facts
+from pipeline.approve.harmless import harmless
+from pipeline.approve.waiting import Recorded
+from pipeline.crypto.names import Name
+
+SHOWN_OF_COMMENT: Final = 400
+"""Characters of a comment that the screen shows; the rest is in `show --json`."""
+
+NAMES_IN_LINES: Final = 8
+"""Up to so many names each get a line of their own."""
+
+_EFFECTS: Final = {
+    "counted": "counts",
+    "late": "came too late",
+    "wrong-digest": "did not fit the request",
+    "not-waiting": "came when it did not wait",
+    "repeated": "said again",
+}
+
+
+def screen(facts: Facts, me: str, now: datetime, title: str = "Request") -> RenderableType:
+    """Return the whole screen of one request, without a prompt."""
+    parts: list[RenderableType] = [
+        Rule(Text(title, "bold"), align="left"),
+        _grid(_request(facts, me, now)),
+        Text(),
+        Text("The certificate would contain", "bold"),
+        _grid(_certificate(facts, now)),
+    ]
+    if facts.unusual or facts.unacceptable:
+        parts.append(Text())
+        parts += [_warning(sentence) for sentence in facts.unusual]
+    if facts.unacceptable:
+        parts.append(_warning(f"It cannot be accepted. {facts.unacceptable}"))
+    return Group(*parts)
+
+
+def age(since: datetime, now: datetime) -> str:
+    """Return how long ago something was, in its largest unit: ``3 hours``."""
+    passed = max(now - since, timedelta())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = int(passed.total_seconds()) // length
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"
+
+
+def name_text(name: Name) -> Text:
+    """Return a name for people: as it will stand in the certificate, and what it looks like."""
+    text = Text(harmless(str(name)), "bold")
+    if name.is_idn:
+        text.append(f" = {harmless(name.display())}")
+    return text
+
+
+Row = tuple[str, RenderableType]
+
+
+def _request(facts: Facts, me: str, now: datetime) -> Iterable[Row]:
+    request = facts.request
+    yield "Id", Text(request.id)
+    who = "anonymous" if request.requester is None else f"“{harmless(request.requester)}”"
+    asked = Text.assemble((who, "bold"), f", by {harmless(request.source)}")
+    yield "Asked by", asked.append(" (the web side's word)", "dim")
+    since = f"{standing.at(request.submitted_at)}, {age(request.submitted_at, now)} ago"
+    if request.waits and request.expires_at is not None:
+        since += f"; waits until {request.expires_at:%Y-%m-%d}"
+    yield "Since", Text(since)
+    if not request.waits:
+        yield "State", Text(standing.describe(request, me))
+    if request.comment:
+        yield "Comment", Text(f"“{harmless(request.comment, SHOWN_OF_COMMENT)}”")
+    yield "Rule", _rule(request.rule)
+    if facts.csr is not None and facts.csr.ignored:
+        ignored = "; ".join(harmless(part, 200) for part in facts.csr.ignored)
+        yield "Left out", Text(f"of the CSR: {ignored}")
+    if request.decisions:
+        yield "Decisions", Group(*(_decision(d, me) for d in request.decisions))
+
+
+def _certificate(facts: Facts, now: datetime) -> Iterable[Row]:
+    certificate, csr, profile = facts.certificate, facts.csr, facts.profile
+    if csr is not None:
+        yield "Subject", _subject(facts)
+        yield "Names", _names(csr.names)
+        yield "Key", Text(f"{csr.key.text}, SPKI SHA-256:\n{csr.key.fingerprint}")
+    if profile is not None:
+        more = f": {profile.description}" if profile.description else ""
+        yield "Profile", Text.assemble((harmless(profile.name), "bold"), harmless(more))
+    if certificate is not None:
+        yield "Key use", Text(_usages(certificate))
+        yield "Valid", Text(_validity(facts, certificate))
+        for kind, url in certificate.urls:
+            yield "URL", Text(f"{kind}: {harmless(url)}")
+    if facts.issuer is None:
+        yield "Issuer", Text(f"cannot be shown, SHA-256:\n{facts.request.issuer}")
+    else:
+        subject = harmless(facts.issuer.subject.rfc4514_string())
+        fingerprint = facts.issuer.fingerprint(hashes.SHA256()).hex()
+        yield "Issuer", Text(f"{subject}, SHA-256:\n{fingerprint}")
+
+
+def _subject(facts: Facts) -> Text:
+    assert facts.csr is not None
+    if facts.certificate is not None and facts.certificate.subject:
+        return Text(harmless(facts.certificate.subject))
+    asked = f" (the CSR says {harmless(facts.csr.subject)})" if facts.csr.subject else ""
+    return Text(f"empty{asked}")
+
+
+def _names(names: tuple[Name, ...]) -> RenderableType:
+    if not names:
+        return Text("none")
+    if len(names) <= NAMES_IN_LINES:
+        return Group(*(name_text(name) for name in names))
+    return Text.assemble(f"{len(names)}: ", Text(", ").join(name_text(name) for name in names))
+
+
+def _usages(certificate: CertificateToBe) -> str:
+    usages = [*certificate.key_usage, *certificate.extended_key_usage]
+    return ", ".join(harmless(usage).replace("_", " ") for usage in usages) + "; no CA"
+
+
+def _validity(facts: Facts, certificate: CertificateToBe) -> str:
+    assert facts.profile is not None
+    until = f"{certificate.not_after:%Y-%m-%d}"
+    if certificate.cut_short:
+        return f"until its issuer ends, {until}"
+    return f"{facts.profile.validity} (if issued now, until {until})"
+
+
+def _rule(rule: Mapping[str, Any]) -> Text:
+    """Show a rule whole: its name, what it says, and every other member as it stands."""
+    rest = dict(rule)
+    text = Text(harmless(f"“{rest.pop('name', 'without a name')}”"))
+    if action := rest.pop("action", None):
+        text.append(f" says {harmless(str(action))}")
+    shown = [
+        f"{key} = {_value(value)}" for key, value in rest.items() if value not in ("", [], None)
+    ]
+    return text.append(harmless(" when " + ", ".join(shown))) if shown else text
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return " or ".join(_value(item) for item in value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode("utf-8")
+
+
+def _decision(decision: Recorded, me: str) -> Text:
+    who = "you" if decision.approver == me else harmless(decision.approver)
+    effect = _EFFECTS.get(decision.effect, harmless(decision.effect, 30))
+    text = Text(f"{harmless(decision.verdict, 20)} by {who}, {standing.at(decision.decided_at)}")
+    text.append(f" ({effect})")
+    return text.append(f": “{harmless(decision.reason)}”") if decision.reason else text
+
+
+def _warning(sentence: str) -> Text:
+    return Text.assemble(("! ", "bold yellow"), (harmless(sentence), "yellow"))
+
+
+def _grid(rows: Iterable[Row]) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0), expand=False)
+    table.add_column(no_wrap=True, min_width=9, style="cyan")
+    table.add_column(overflow="fold")
+    for label, value in rows:
+        table.add_row(Text(label), value)
+    return table

@@ -1,0 +1,31 @@
+"""Open the broker that the settings name."""
+
+import dramatiq
+
+from pipeline.broker.consumer import Gate
+from pipeline.broker.memory import Exchange, MemoryBroker
+from pipeline.broker.refusals import Refusals
+from pipeline.crypto.envelope import Envelope
+from pipeline.errors import HttpcaError
+from settings.common import EMBEDDED
+
+
+def connect(
+    url: str, envelope: Envelope, refusals: Refusals, exchange: Exchange | None = None
+) -> dramatiq.Broker:
+    """Return the broker of one side, with its gate; nothing is connected yet.
+
+    Raises:
+        HttpcaError: the settings name the in-memory broker, which exists only in `httpca dev`.
+    """
+    gate = Gate(envelope, refusals)
+    if url != EMBEDDED:
+        from pipeline.broker.rabbitmq import SignedRabbitmqBroker
+
+        return SignedRabbitmqBroker(url, gate)
+    if exchange is None:
+        raise HttpcaError(
+            f"the broker {EMBEDDED} lives inside `httpca dev`; a process of its own needs "
+            "broker = amqp://... in its settings"
+        )
+    return MemoryBroker(exchange, gate)

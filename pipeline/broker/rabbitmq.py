@@ -1,0 +1,199 @@
+"""RabbitMQ: queues, publishing with confirms, and consuming through the gate.
+
+Each queue has an exchange of its own name; permissions can so be given per stage. Only the
+consuming side declares (queue, exchange, dead letters): declaring needs rights that also delete.
+There are no delay queues and no retries in the broker: rows say what is still to be done.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pika
+import pika.exceptions
+import structlog
+from dramatiq import Message
+from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer, _RabbitmqMessage
+from dramatiq.common import xq_name
+from dramatiq.errors import ConnectionClosed
+
+from pipeline.broker import encoder
+from pipeline.broker.consumer import Gate
+from pipeline.errors import BrokerUnavailable, MessageRefused
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT: Final = 30
+"""Seconds; a dead peer is noticed after two."""
+
+BLOCKED: Final = 30.0
+"""Seconds after which a connection that the broker blocks (memory or disk alarm) is given up."""
+
+DEAD_LETTERS: Final = {
+    "x-max-length": 10_000,
+    "x-max-length-bytes": 64 * 1024 * 1024,
+    "x-overflow": "drop-head",
+    "x-message-ttl": 30 * 86_400_000,
+}
+"""Dead letters are bounded in number, bytes and age (ms); the oldest go first."""
+
+PROPERTIES: Final = pika.BasicProperties(delivery_mode=2, content_type="application/jose")
+
+REASON: Final = "httpca-reason"
+"""The header in which a dead letter says why it was refused; nothing but an operator reads it."""
+
+_TROUBLE: Final = (pika.exceptions.AMQPError, OSError)
+
+
+def connection_parameters(url: str) -> list[pika.URLParameters]:
+    """Read broker URLs (several, for a cluster, are separated by ``;``)."""
+    parameters = [pika.URLParameters(one) for one in url.split(";")]
+    for one in parameters:
+        one.heartbeat = HEARTBEAT
+        one.blocked_connection_timeout = BLOCKED
+        one.socket_timeout = 5.0
+        one.stack_timeout = 10.0
+    return parameters
+
+
+class Publisher:
+    """Publishes octets to queues, each confirmed by the broker; for one thread."""
+
+    def __init__(self, parameters: Sequence[pika.URLParameters]) -> None:
+        self._parameters = parameters
+        self._connection: Any = None
+        self._channel: Any = None
+
+    def publish(self, queue: str, octets: bytes) -> None:
+        """Publish and wait for the confirm; a connection that was lost is opened again, once.
+
+        Raises:
+            BrokerUnavailable: the broker is out of reach, or the queue is not declared yet.
+        """
+        try:
+            self._publish(queue, octets)
+        except pika.exceptions.UnroutableError as error:
+            raise BrokerUnavailable(f"queue {queue} is not declared yet") from error
+        except _TROUBLE:
+            self.close()
+            try:
+                self._publish(queue, octets)
+            except _TROUBLE as error:
+                self.close()
+                raise BrokerUnavailable(f"{type(error).__name__} for queue {queue}") from error
+
+    def close(self) -> None:
+        """Close the connection, if it is open."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            try:
+                connection.close()
+            except _TROUBLE as error:
+                log.debug("connection-closed-badly", error=type(error).__name__)
+
+    def _publish(self, queue: str, octets: bytes) -> None:
+        if self._channel is None:
+            self._connection = pika.BlockingConnection(self._parameters)
+            self._channel = self._connection.channel()
+            self._channel.confirm_delivery()
+        self._channel.basic_publish(queue, queue, octets, PROPERTIES, mandatory=True)
+
+
+def open_publisher(url: str) -> Publisher:
+    """Return a publisher; it connects when it first publishes."""
+    return Publisher(connection_parameters(url))
+
+
+class SignedRabbitmqBroker(RabbitmqBroker):
+    """Dramatiq's RabbitMQ broker, with the gate in its consumers and signatures on what it sends."""
+
+    def __init__(self, url: str, gate: Gate) -> None:
+        super().__init__(middleware=[], confirm_delivery=True, parameters=[])
+        self.parameters = connection_parameters(url)
+        self.gate = gate
+
+    @property
+    def consumer_class(self) -> type["SignedConsumer"]:
+        """The consumer, in which the gate stands."""
+        return SignedConsumer
+
+    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+        """Note a queue that this side reads; on the server it is made when it is consumed."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.queues_pending.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+        if ensure:
+            self._ensure_queue(queue_name)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Sign and publish a message, with confirm.
+
+        Raises:
+            BrokerUnavailable: see ``Publisher.publish``.
+        """
+        if delay is not None:
+            raise ValueError("HttpCA delays nothing in the broker")
+        self._publisher.publish(message.queue_name, encoder.seal(self.gate.envelope, message))
+        return message
+
+    @property
+    def _publisher(self) -> Publisher:
+        publisher: Publisher | None = getattr(self.state, "publisher", None)
+        if publisher is None:
+            publisher = self.state.publisher = Publisher(self.parameters)
+        return publisher
+
+    def _declare_queue(self, queue_name: str) -> Any:
+        dead = xq_name(queue_name)
+        for name in (queue_name, dead):
+            self.channel.exchange_declare(name, exchange_type="direct", durable=True)
+        arguments = {"x-dead-letter-exchange": dead, "x-dead-letter-routing-key": dead}
+        declared = self.channel.queue_declare(queue_name, durable=True, arguments=arguments)
+        self.channel.queue_bind(queue_name, queue_name, queue_name)
+        return declared
+
+    def _declare_dq_queue(self, queue_name: str) -> None:
+        """There are no delay queues."""
+
+    def _declare_xq_queue(self, queue_name: str) -> Any:
+        dead = xq_name(queue_name)
+        declared = self.channel.queue_declare(dead, durable=True, arguments=DEAD_LETTERS)
+        self.channel.queue_bind(dead, dead, dead)
+        return declared
+
+
+class SignedConsumer(_RabbitmqConsumer):  # type: ignore[misc]
+    """Lets a message through to Dramatiq only when it passed every check."""
+
+    broker: SignedRabbitmqBroker
+
+    def __next__(self) -> _RabbitmqMessage | None:
+        """Return the next admitted message, or None when none came in time or it was refused."""
+        try:
+            method, _, octets = next(self.iterator)
+        except (AssertionError, StopIteration, *_TROUBLE) as error:
+            if getattr(error, "reply_code", None) == 404:
+                self.broker.queues_pending.add(self.queue_name)
+            raise ConnectionClosed(error) from None
+        if method is None:
+            return None
+        try:
+            message = self.broker.gate.admit(
+                octets, self.queue_name, redelivered=bool(method.redelivered)
+            )
+        except MessageRefused as refused:
+            self._dead_letter(method.delivery_tag, octets, refused.reason)
+            return None
+        self.known_tags.add(method.delivery_tag)
+        return _RabbitmqMessage(method.redelivered, method.delivery_tag, message)
+
+    def _dead_letter(self, tag: int, octets: bytes, reason: str) -> None:
+        """Publish before acknowledging, in order on one channel: a crash between makes two."""
+        dead = xq_name(self.queue_name)
+        properties = pika.BasicProperties(delivery_mode=2, headers={REASON: reason})
+        try:
+            self.channel.basic_publish(dead, dead, octets, properties)
+            self.channel.basic_ack(tag)
+        except _TROUBLE as error:
+            raise ConnectionClosed(error) from None

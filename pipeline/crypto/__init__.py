@@ -1,0 +1,1 @@
+"""Cryptography without state: messages and their trust, CSRs, keys, names, profiles."""

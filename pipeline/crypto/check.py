@@ -1,0 +1,126 @@
+"""A CSR against a profile: what the requester may not have, and what to do instead."""
+
+from typing import Final
+
+from pipeline.crypto.csr import Csr
+from pipeline.crypto.names import Kind, Name
+from pipeline.crypto.profile import Profile
+from pipeline.crypto.public_keys import KeyRule
+from pipeline.crypto.visible import visible
+from pipeline.errors import N_, Refused
+
+NO_NAMES: Final = N_(
+    "The CSR has no subject alternative names. Make it again with the names that the certificate is"
+    " for, for example with: openssl req -new … -addext \"subjectAltName=DNS:www.example.com\""
+)
+ONLY_COMMON_NAME: Final = N_(
+    "The CSR has the common name “%(name)s”, but no subject alternative names, and only these are"
+    " used. Make it again, for example with: openssl req -new … -addext"
+    " \"subjectAltName=DNS:%(name)s\""
+)
+TOO_MANY: Final = N_(
+    "The CSR has %(count)d names; profile “%(profile)s” allows %(allowed)d. Spread them over several"
+    " CSRs."
+)
+UNSUPPORTED: Final = N_(
+    "The CSR requests “%(name)s”, a name of a kind that is never issued here. Remove it."
+)
+KIND: Final[dict[Kind, str]] = {
+    "dns": N_(
+        "Profile “%(profile)s” allows no DNS names, but the CSR requests “%(name)s”. Remove it or"
+        " choose another profile."
+    ),
+    "ip": N_(
+        "Profile “%(profile)s” allows no IP addresses, but the CSR requests “%(name)s”. Remove it or"
+        " choose another profile."
+    ),
+    "email": N_(
+        "Profile “%(profile)s” allows no e-mail addresses, but the CSR requests “%(name)s”. Remove it"
+        " or choose another profile."
+    ),
+    "uri": N_(
+        "Profile “%(profile)s” allows no URIs, but the CSR requests “%(name)s”. Remove it or choose"
+        " another profile."
+    ),
+}
+WILDCARD: Final = N_(
+    "Profile “%(profile)s” allows no wildcards, but the CSR requests “%(name)s”. List each name by"
+    " itself or choose another profile."
+)
+IDN: Final = N_(
+    "Profile “%(profile)s” allows no international domain names, but the CSR requests “%(name)s”."
+    " Remove it or choose another profile."
+)
+LENGTH: Final = N_(
+    "“%(name)s” is longer than the %(allowed)d characters that profile “%(profile)s” allows."
+)
+KEY: Final = N_(
+    "Profile “%(profile)s” does not allow this key (%(key)s). Make a new key of a kind that it"
+    " allows: %(allowed)s."
+)
+USAGE: Final = N_(
+    "A key of this kind (%(key)s) cannot do anything that profile “%(profile)s” is for. Make an RSA"
+    " key or choose another profile."
+)
+
+
+def check(csr: Csr, profile: Profile) -> None:
+    """Check that a certificate may be made from the CSR under the profile.
+
+    Raises:
+        Refused: ``key-not-allowed``, ``no-names``, ``too-many-names`` or ``name-not-allowed``.
+    """
+    _check_key(csr, profile)
+    if csr.unsupported_names:
+        raise Refused("name-not-allowed", UNSUPPORTED, name=csr.unsupported_names[0])
+    if not csr.names:
+        if csr.common_name:
+            raise Refused("no-names", ONLY_COMMON_NAME, name=visible(csr.common_name, 70))
+        raise Refused("no-names", NO_NAMES)
+    if len(csr.names) > profile.max_names:
+        raise Refused(
+            "too-many-names",
+            TOO_MANY,
+            count=len(csr.names),
+            profile=profile.name,
+            allowed=profile.max_names,
+        )
+    for name in csr.names:
+        _check_name(name, profile)
+
+
+def _check_key(csr: Csr, profile: Profile) -> None:
+    if not any(KeyRule.parse(rule).admits(csr.key) for rule in profile.keys):
+        raise Refused(
+            "key-not-allowed",
+            KEY,
+            profile=profile.name,
+            key=csr.key.text,
+            allowed=", ".join(profile.keys),
+        )
+    if not profile.usages_for(csr.key.family):
+        raise Refused("key-not-allowed", USAGE, profile=profile.name, key=csr.key.text)
+
+
+def _check_name(name: Name, profile: Profile) -> None:
+    fault = _name_fault(name, profile)
+    if fault is not None:
+        raise Refused(
+            "name-not-allowed",
+            fault,
+            name=visible(name.value, 120),
+            profile=profile.name,
+            allowed=profile.max_name_length,
+        )
+
+
+def _name_fault(name: Name, profile: Profile) -> str | None:
+    if name.kind not in profile.names:
+        return KIND[name.kind]
+    if name.is_wildcard and not profile.wildcards:
+        return WILDCARD
+    if not profile.idn and name.is_idn:
+        return IDN
+    if len(name.value) > profile.max_name_length:
+        return LENGTH
+    return None

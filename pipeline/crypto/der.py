@@ -1,0 +1,56 @@
+"""As much of DER (X.690) as it takes to put a certificate together from its parts."""
+
+from typing import Final
+
+SEQUENCE: Final = 0x30
+BIT_STRING: Final = 0x03
+INTEGER: Final = 0x02
+_VERSION: Final = 0xA0
+_LONG_FORM: Final = 0x80
+
+
+def certificate(tbs: bytes, signature: bytes) -> bytes:
+    """Return the Certificate of a TBSCertificate and its signature (RFC 5280 section 4.1.1).
+
+    The signatureAlgorithm is that of the TBS, since both must be the same.
+
+    Raises:
+        ValueError: when the TBS is not one.
+    """
+    bits = encode(BIT_STRING, b"\x00" + signature)
+    return encode(SEQUENCE, tbs + _signature_algorithm(tbs) + bits)
+
+
+def encode(tag: int, content: bytes) -> bytes:
+    """Return one element: tag, definite length, content."""
+    length = len(content)
+    if length < _LONG_FORM:
+        return bytes((tag, length)) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, _LONG_FORM | len(octets))) + octets + content
+
+
+def _signature_algorithm(tbs: bytes) -> bytes:
+    """Return the AlgorithmIdentifier that follows version and serial number."""
+    position, _ = _content(tbs, 0, SEQUENCE)
+    for tag in (_VERSION, INTEGER):
+        _, position = _content(tbs, position, tag)
+    _, end = _content(tbs, position, SEQUENCE)
+    return tbs[position:end]
+
+
+def _content(der: bytes, position: int, tag: int) -> tuple[int, int]:
+    """Return where the content of the element at a position begins and ends."""
+    if der[position : position + 1] != bytes((tag,)) or position + 2 > len(der):
+        raise ValueError("this is not the TBS of a certificate")
+    first = der[position + 1]
+    start = position + 2
+    if first < _LONG_FORM:
+        end = start + first
+    else:
+        octets = der[start : start + (first & 0x7F)]
+        start += len(octets)
+        end = start + int.from_bytes(octets, "big")
+    if end > len(der):
+        raise ValueError("this is not the TBS of a certificate")
+    return start, end

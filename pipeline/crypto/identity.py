@@ -1,0 +1,125 @@
+"""Message identities: who a message certificate speaks for, and the key that signs as them.
+
+The role stands in the certificate, as a URI in its subjectAltName: ``urn:httpca:role:web``,
+``urn:httpca:role:signer``, or ``urn:httpca:approver:NAME``.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from pipeline.crypto import jws
+from pipeline.errors import MessageRefused, SettingsError
+from pipeline.stages import Role
+
+APPROVER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+_SIDE_URIS: Final = {f"urn:httpca:role:{role}": role for role in (Role.WEB, Role.SIGNER)}
+_APPROVER_URI: Final = "urn:httpca:approver:"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who signed a message: a role, and the name of the person where the role is approver."""
+
+    role: Role
+    name: str
+
+    @property
+    def uri(self) -> str:
+        """The URI that stands for this sender in a message certificate."""
+        if self.role is Role.APPROVER:
+            return _APPROVER_URI + self.name
+        return f"urn:httpca:role:{self.role}"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCertificate:
+    """A certificate that signs messages, read once."""
+
+    certificate: x509.Certificate
+    key: jws.PublicKey
+    sender: Sender
+    thumbprint: str
+
+    def check_time(self, moment: datetime) -> None:
+        """Raise ``MessageRefused`` when the certificate is not valid at ``moment``."""
+        if moment < self.certificate.not_valid_before_utc:
+            raise MessageRefused("certificate-not-yet-valid", self.sender.name)
+        if moment > self.certificate.not_valid_after_utc:
+            raise MessageRefused("certificate-expired", self.sender.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A message certificate with its private key: what a process signs with."""
+
+    certificate: MessageCertificate
+    private_key: jws.PrivateKey
+
+    @property
+    def sender(self) -> Sender:
+        """Who this identity speaks for."""
+        return self.certificate.sender
+
+
+def read_certificate(certificate: x509.Certificate) -> MessageCertificate:
+    """Read who a certificate speaks for.
+
+    Raises:
+        ValueError: it names no sender or several, or its key cannot sign messages.
+    """
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as error:
+        raise ValueError("a message certificate names its role and its key usage") from error
+    if not usage.digital_signature:
+        raise ValueError("a message certificate must allow digital signatures")
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    if len(uris) != 1 or len(list(names)) != 1:
+        raise ValueError("a message certificate names exactly one sender")
+    key = certificate.public_key()
+    if not isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
+        raise ValueError("message keys are Ed25519, P-256 or P-384")
+    jws.algorithm(key)
+    thumbprint = jws.encode(certificate.fingerprint(hashes.SHA256())).decode("ascii")
+    return MessageCertificate(certificate, key, _sender(uris[0]), thumbprint)
+
+
+def load(certificate_file: Path, key_file: Path, passphrase: bytes | None = None) -> Identity:
+    """Load a message certificate and its key.
+
+    Raises:
+        SettingsError: a file is missing or unreadable, or the two do not belong together.
+    """
+    try:
+        certificate = read_certificate(
+            x509.load_pem_x509_certificate(certificate_file.read_bytes())
+        )
+    except (OSError, ValueError) as error:
+        raise SettingsError(certificate_file, "", f"no message certificate: {error}") from error
+    try:
+        key = load_pem_private_key(key_file.read_bytes(), passphrase)
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingsError(key_file, "", f"no readable private key: {error}") from error
+    if key.public_key() != certificate.key:
+        raise SettingsError(key_file, "", f"this key does not belong to {certificate_file}")
+    assert isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey)
+    return Identity(certificate, key)
+
+
+def _sender(uri: str) -> Sender:
+    if uri in _SIDE_URIS:
+        return Sender(_SIDE_URIS[uri], str(_SIDE_URIS[uri]))
+    name = uri.removeprefix(_APPROVER_URI)
+    if name != uri and APPROVER_NAME.fullmatch(name):
+        return Sender(Role.APPROVER, name)
+    raise ValueError(f"{uri} is no role of HttpCA")

@@ -1,0 +1,113 @@
+"""Which message certificates a side accepts.
+
+One is accepted when a message CA in the side's ``trusted/`` folder issued it **and** the
+certificate itself lies in that folder. So a stolen message CA key alone makes nobody an approver,
+and to revoke somebody is to move a file. The folder is read again when it has changed: at start a
+file that is no message certificate is an error, later it is only not trusted, so that a broken file
+can neither stop a running side nor keep a revocation from taking effect.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from pipeline.crypto.identity import MessageCertificate, read_certificate
+from pipeline.errors import MessageRefused, SettingsError
+
+LOOK_AGAIN: Final = 2.0
+"""Seconds after which the folder is looked at again."""
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+class Trust:
+    """The accepted certificates of one folder, by thumbprint."""
+
+    def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.folder = folder
+        self._monotonic = monotonic
+        self._stamp: Stamp = ()
+        self._looked = float("-inf")
+        self._authorities: list[x509.Certificate] = []
+        self._accepted: dict[str, MessageCertificate] = {}
+        self.problems: list[SettingsError] = []
+        self.refresh()
+        if self.problems:
+            raise self.problems[0]
+
+    def accept(self, thumbprint: str, moment: datetime) -> MessageCertificate:
+        """Return the accepted certificate with this thumbprint, valid at ``moment``.
+
+        Raises:
+            MessageRefused: it is not accepted, or not valid now.
+        """
+        if self._monotonic() - self._looked > LOOK_AGAIN:
+            self.refresh()
+        certificate = self._accepted.get(thumbprint)
+        if certificate is None:
+            raise MessageRefused("unknown-certificate")
+        certificate.check_time(moment)
+        return certificate
+
+    def refresh(self) -> None:
+        """Read the folder again if a file in it has come, gone or changed.
+
+        What is wrong with it stands in ``problems`` afterwards.
+        """
+        self._looked = self._monotonic()
+        try:
+            files = sorted(self.folder.glob("*.pem"))
+            stamp = tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files)
+        except OSError as error:  # a file went while we looked: the next look finds the folder at rest
+            self.problems = [SettingsError(self.folder, "", f"cannot be read: {error}")]
+            return
+        if stamp == self._stamp:
+            return
+        self.problems = []
+        authorities, senders = self._read(files)
+        self._authorities = authorities
+        self._accepted = {
+            sender.thumbprint: sender
+            for sender in senders
+            if any(_issued(authority, sender.certificate) for authority in authorities)
+        }
+        self._stamp = stamp
+
+    def _read(self, files: list[Path]) -> tuple[list[x509.Certificate], list[MessageCertificate]]:
+        authorities: list[x509.Certificate] = []
+        senders: list[MessageCertificate] = []
+        for file in files:
+            try:
+                certificate = x509.load_pem_x509_certificate(file.read_bytes())
+                if _is_authority(certificate):
+                    authorities.append(certificate)
+                else:
+                    senders.append(read_certificate(certificate))
+            except (OSError, ValueError) as error:
+                problem = SettingsError(file, "", f"this is no message certificate: {error}")
+                self.problems.append(problem)
+        if not authorities:
+            missing = "no message CA certificate lies here (trusted/message-ca.pem)"
+            self.problems.append(SettingsError(self.folder, "", missing))
+        return authorities, senders
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return False
+    return constraints.value.ca
+
+
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True

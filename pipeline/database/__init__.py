@@ -1,0 +1,1 @@
+"""What both sides' databases have in common: engine, columns, claims, and the one way to advance."""

@@ -1,0 +1,167 @@
+"""The one function that changes a request's state.
+
+By compare-and-swap along the side's table of transitions, with the audit entry in the same
+transaction: no audit entry, no action. Rows that make the same move go in one statement.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.states import State, Transitions
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A side's tables of requests and audit, and its table of transitions."""
+
+    requests: Table
+    audit: Table
+    transitions: Transitions
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One state change that is wanted.
+
+    ``source`` and ``revision`` are what was read and must still stand; ``to_revision`` is
+    ``revision + 1`` unless given. ``values`` are further columns of the row, ``details`` go into
+    the audit entry.
+    """
+
+    request_id: str
+    source: State
+    target: State
+    revision: int
+    to_revision: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def new_revision(self) -> int:
+        """The revision that the row has afterwards."""
+        return self.revision + 1 if self.to_revision is None else self.to_revision
+
+
+class ForbiddenTransition(AssertionError):
+    """The program tried a state change that the table of transitions does not have: a defect."""
+
+
+def advance(
+    connection: Connection, ledger: Ledger, maker: str, moves: Iterable[Move], now: datetime
+) -> set[str]:
+    """Make those moves whose rows still are as they were read; return the ids of the rows moved.
+
+    The rest was moved by somebody else meanwhile, which is normal.
+
+    Raises:
+        ForbiddenTransition: ``maker`` may not make such a move.
+    """
+    groups: defaultdict[tuple[Any, ...], list[Move]] = defaultdict(list)
+    for move in moves:
+        _check(ledger, move.source, move.target, maker)
+        values = tuple(sorted(move.values.items(), key=lambda item: item[0]))
+        groups[move.source, move.target, move.revision, move.new_revision, values].append(move)
+    moved: set[str] = set()
+    entries = []
+    for (source, target, revision, new_revision, values), group in groups.items():
+        table = ledger.requests
+        statement = (
+            update(table)
+            .where(
+                table.c.id.in_([move.request_id for move in group]),
+                table.c.state == source,
+                table.c.revision == revision,
+            )
+            .values(state=target, revision=new_revision, changed_at=now, **dict(values))
+            .returning(table.c.id)
+        )
+        done = set(connection.scalars(statement))
+        moved |= done
+        entries += [
+            _entry(maker, move.request_id, source, target, new_revision, move.details, now)
+            for move in group
+            if move.request_id in done
+        ]
+    if entries:
+        connection.execute(insert(ledger.audit), entries)
+    return moved
+
+
+def admit(
+    connection: Connection,
+    ledger: Ledger,
+    maker: str,
+    rows: Iterable[Mapping[str, Any]],
+    now: datetime,
+) -> set[str]:
+    """Insert requests that are not known yet; return the ids of those inserted.
+
+    Each row holds at least ``id``, ``state`` and ``revision``. A row whose id exists is left alone.
+    """
+    wanted = [
+        {"reason": "", "attempts": 0, "created_at": now, "changed_at": now, **row} for row in rows
+    ]
+    if not wanted:
+        return set()
+    for row in wanted:
+        _check(ledger, None, row["state"], maker)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = (
+        dialect.insert(ledger.requests).on_conflict_do_nothing().returning(ledger.requests.c.id)
+    )
+    inserted = set(connection.scalars(statement, wanted))
+    entries = [
+        _entry(maker, row["id"], None, row["state"], row["revision"], {}, now)
+        for row in wanted
+        if row["id"] in inserted
+    ]
+    if entries:
+        connection.execute(insert(ledger.audit), entries)
+    return inserted
+
+
+def record(
+    connection: Connection,
+    audit: Table,
+    event: str,
+    details: Mapping[str, Any],
+    now: datetime,
+    request_id: str | None = None,
+) -> None:
+    """Write an audit entry for something that is no state change."""
+    entry = {"at": now, "event": event, "request_id": request_id, "details": dict(details)}
+    connection.execute(insert(audit), [entry])
+
+
+def _check(ledger: Ledger, source: State | None, target: State, maker: str) -> None:
+    if maker not in ledger.transitions.get((source, target), frozenset()):
+        raise ForbiddenTransition(f"{maker} may not move a request from {source} to {target}")
+
+
+def _entry(
+    maker: str,
+    request_id: str,
+    source: State | None,
+    target: State,
+    revision: int,
+    details: Mapping[str, Any],
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "at": now,
+        "event": "state-changed",
+        "request_id": request_id,
+        "details": {
+            "by": maker,
+            "from": source,
+            "to": target,
+            "revision": revision,
+            **details,
+        },
+    }

@@ -1,0 +1,106 @@
+"""Open a database, and the two ways to use it: ``read`` and ``write``.
+
+SQLite: ``BEGIN IMMEDIATE`` for every write, so that a transaction never fails half way because
+another began to write; WAL, so that readers do not wait; ``synchronous=FULL``, so that a commit
+survives a power cut. Engines hide parameters: no CSR reaches a log or an error message.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+SQLITE_BUSY = 30.0
+"""Seconds that a writer of SQLite waits for another."""
+
+
+class Database:
+    """One side's database.
+
+    ``commit`` is a seam: a simulation replaces it to stop before or after, or to lose the answer.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def dialect(self) -> str:
+        """``postgresql`` or ``sqlite``."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that commits when the block ends, and rolls back when it raises."""
+        with self.engine.connect() as connection:
+            connection.execution_options(httpca_write=True)
+            with connection.begin() as transaction:
+                yield connection
+                if transaction.is_active:
+                    self.commit(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that is not meant to write; it ends without a commit."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def commit(self, connection: Connection) -> None:
+        """Commit the transaction of ``write``."""
+        connection.commit()
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def open_database(url: str | URL, *, pool_size: int = 5, read_only: bool = False) -> Database:
+    """Open a database by its SQLAlchemy URL; nothing is connected yet.
+
+    Raises:
+        ValueError: the URL names neither PostgreSQL nor SQLite.
+    """
+    url = make_url(url)
+    if url.get_backend_name() == "sqlite":
+        return Database(_sqlite(url, read_only=read_only))
+    if url.get_backend_name() == "postgresql":
+        return Database(_postgresql(url, pool_size, read_only=read_only))
+    raise ValueError("the database is postgresql+psycopg://... or sqlite:///...")
+
+
+def _sqlite(url: URL, *, read_only: bool) -> Engine:
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY, "check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA query_only=ON" if read_only else "PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("httpca_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, pool_size: int, *, read_only: bool) -> Engine:
+    options = "-c default_transaction_read_only=on" if read_only else ""
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=False,
+        pool_use_lifo=True,
+        connect_args={"connect_timeout": 5, "application_name": "httpca"}
+        | ({"options": options} if options else {}),
+    )

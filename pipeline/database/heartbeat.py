@@ -1,0 +1,23 @@
+"""Each process says in its side's database that it lives, and how it finds the broker."""
+
+from datetime import datetime
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.database.engine import Database
+
+
+def beat(
+    database: Database, heartbeats: Table, process: str, now: datetime, *, broker_ok: bool
+) -> None:
+    """Write the heartbeat of ``process``."""
+    dialect = sqlite if database.dialect == "sqlite" else postgresql
+    values = {"at": now, "broker_ok": int(broker_ok)}
+    statement = (
+        dialect.insert(heartbeats)
+        .values(process=process, **values)
+        .on_conflict_do_update(index_elements=[heartbeats.c.process], set_=values)
+    )
+    with database.write() as connection:
+        connection.execute(statement)

@@ -1,0 +1,100 @@
+"""Bring a side's database to the schema of this release, and tell whether it is there.
+
+Each side's migrations lie in ``pipeline/SIDE/migrations``. A revision is named ``SIDE_NUMBER``, so
+that a database of the other side is recognised. Migrations expand first and contract a release
+later: a database that is ahead of this release is one that this release can still work with.
+"""
+
+from importlib.resources import files
+from typing import Final, Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from pipeline.database.engine import Database
+from pipeline.errors import SettingsError
+
+Side = Literal["web", "signer"]
+
+LOCK: Final = 0x687474706361
+"""The advisory lock under which a PostgreSQL database is migrated (the letters ``httpca``)."""
+
+
+def migrate(database: Database, side: Side) -> None:
+    """Apply the migrations that are missing, in one transaction.
+
+    Several at once are safe: one works, the others wait and then find nothing to do.
+
+    Raises:
+        SettingsError: the database is one of the other side.
+    """
+    config = _config(side)
+    script = ScriptDirectory.from_config(config)
+    with database.write() as connection:
+        if database.dialect == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        if _is_ahead(_revision(connection), script, database, side):
+            return
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def current(database: Database, side: Side) -> str | None:
+    """Return the revision of a side's database; None when it was never migrated.
+
+    Raises:
+        SettingsError: the database is one of the other side.
+    """
+    with database.read() as connection:
+        revision = _revision(connection)
+    _is_ahead(revision, ScriptDirectory.from_config(_config(side)), database, side)
+    return revision
+
+
+def check(database: Database, side: Side, directory: object = None) -> None:
+    """Check that a database has the schema that this release needs.
+
+    ``directory`` is the side's folder, for the command that the error names.
+
+    Raises:
+        SettingsError: it has not; says what to do.
+    """
+    script = ScriptDirectory.from_config(_config(side))
+    with database.read() as connection:
+        revision = _revision(connection)
+    if _is_ahead(revision, script, database, side) or revision == script.get_current_head():
+        return
+    state = "was never set up" if revision is None else f"is at revision {revision}"
+    remedy = f"run httpca migrate --config {directory or f'DIR/{side}'}"
+    raise SettingsError(_where(database), "", f"this database {state}; {remedy}")
+
+
+def _config(side: Side) -> Config:
+    config = Config()
+    folder = str(files("pipeline") / side / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _is_ahead(
+    revision: str | None, script: ScriptDirectory, database: Database, side: Side
+) -> bool:
+    """Tell whether a later release migrated this database."""
+    if revision is None:
+        return False
+    if not revision.startswith(f"{side}_"):
+        problem = f"this is not a database of the {side} side: its revision is {revision}"
+        raise SettingsError(_where(database), "", problem)
+    return revision not in {known.revision for known in script.walk_revisions()}
+
+
+def _where(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=True)

@@ -1,0 +1,164 @@
+"""The bodies of messages between stages, typed.
+
+JSON on the wire: bytes are base64, times are RFC 3339 in UTC. A body is accepted only in the one
+form in which this module writes it, so a duplicated, unknown or oddly written member is refused.
+New members get a default and are left out when they have it: then the previous release's messages
+still read, and ours that do not use them are read by it.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.errors import MessageRefused
+from pipeline.states import State
+
+VERSION: Final = 1
+READABLE_VERSIONS: Final = frozenset({VERSION})
+"""The version that this release writes, and those that it reads (its own and the previous one's)."""
+
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+"""The largest message that is accepted, in bytes, signature included."""
+
+MAX_ITEMS: Final = 500
+"""The largest number of requests in one message."""
+
+MAX_CSR_BYTES: Final = 64 * 1024
+
+RequestId = Annotated[
+    str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+Time = Annotated[datetime, Meta(tz=True)]
+Der = Annotated[bytes, Meta(max_length=MAX_CSR_BYTES)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Sentence = Annotated[str, Meta(max_length=2000)]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Revision = Annotated[int, Meta(ge=0, le=2**31)]
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of everything that a message can carry."""
+
+
+class WakeUp(Body, frozen=True):
+    """Nothing: look at your rows."""
+
+
+class Submission(Body, frozen=True):
+    """One request as its requester submitted it. ``known_revision`` is what the web side has heard."""
+
+    id: RequestId
+    csr: Der
+    profile: Name
+    source: Name
+    submitted_at: Time
+    requester: Name | None = None
+    comment: Sentence = ""
+    known_revision: Revision = 0
+
+
+class SubmissionBatch(Body, frozen=True):
+    """What the web side wants the signer to know: requests, and the ids of those withdrawn."""
+
+    submissions: Annotated[list[Submission], Meta(max_length=MAX_ITEMS)] = []
+    withdrawals: Annotated[list[RequestId], Meta(max_length=MAX_ITEMS)] = []
+
+
+class Decision(Body, frozen=True):
+    """One approver's word on one request, over the digest of what they were shown."""
+
+    request_id: RequestId
+    verdict: Literal["accept", "reject"]
+    digest: Digest
+    decided_at: Time
+    reason: Sentence = ""
+
+
+class Outcome(Body, frozen=True):
+    """What the signer says of one request at one revision."""
+
+    id: RequestId
+    revision: Annotated[int, Meta(ge=1, le=2**31)]
+    state: State
+    changed_at: Time
+    reason: Sentence = ""
+    certificate: Der | None = None
+    issuer: Digest | None = None
+
+
+class IssuerNotice(Body, frozen=True):
+    """An issuing CA: its chain from its own certificate to below the root, and the root (DER)."""
+
+    fingerprint: Digest
+    chain: Annotated[list[Der], Meta(min_length=1, max_length=8)]
+    root: Der
+
+
+class OutcomeBatch(Body, frozen=True):
+    """What the web side does not know yet, with the issuers of the certificates in it."""
+
+    outcomes: Annotated[list[Outcome], Meta(max_length=MAX_ITEMS)] = []
+    issuers: Annotated[list[IssuerNotice], Meta(max_length=16)] = []
+
+
+class Payload(Body, frozen=True):
+    """What a message signs: its identity and destination, and the body as JSON."""
+
+    v: int
+    id: RequestId
+    stage: str
+    queue: str
+    sent_at: Time
+    body: msgspec.Raw
+
+
+_decoders: dict[type[Body], msgspec.json.Decoder[Body]] = {}
+
+
+B = TypeVar("B", bound=Body)
+T = TypeVar("T")
+
+
+def read(kind: type[B], octets: bytes | msgspec.Raw) -> B:
+    """Read a body, strictly.
+
+    Raises:
+        MessageRefused: ``bad-body`` when it is not JSON, not of this kind, or not in the one form
+            in which it is written.
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    try:
+        body = decoder.decode(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRefused("bad-body") from error
+    if msgspec.json.encode(body) != bytes(octets):
+        raise MessageRefused("bad-body")
+    return body  # type: ignore[return-value]
+
+
+def write(body: Body) -> bytes:
+    """Write a body in the one form in which it is accepted."""
+    return msgspec.json.encode(body)
+
+
+def chunked(items: Sequence[tuple[T, int]]) -> Iterator[list[T]]:
+    """Split items, each given with its size in bytes, into groups that fit into one message.
+
+    A group holds at most ``MAX_ITEMS`` and about half of ``MAX_MESSAGE_BYTES``, since base64 and the
+    signature add a third each.
+    """
+    group: list[T] = []
+    filled = 0
+    for item, size in items:
+        if group and (len(group) == MAX_ITEMS or filled + size > MAX_MESSAGE_BYTES // 2):
+            yield group
+            group, filled = [], 0
+        group.append(item)
+        filled += size
+    if group:
+        yield group

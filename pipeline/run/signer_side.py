@@ -1,0 +1,106 @@
+"""Open the signer side for its worker and its clock: database, broker, identity, CA, policy.
+
+The CA's key is loaded only where it signs: in the worker.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import dramatiq
+
+from pipeline.broker.connect import connect
+from pipeline.broker.memory import Exchange
+from pipeline.broker.refusals import Refusals
+from pipeline.broker.send import sender
+from pipeline.clock import Clock, now
+from pipeline.crypto import identity
+from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.trust import Trust
+from pipeline.database.advance import record
+from pipeline.database.engine import Database
+from pipeline.database.refused import audit_refusals
+from pipeline.errors import SettingsError
+from pipeline.signer.authority import load_issuer
+from pipeline.signer.issuers import Issuers
+from pipeline.signer.policy import Policy
+from pipeline.signer.policy_file import load
+from pipeline.signer.policy_source import PolicySource
+from pipeline.signer.side import SignerSide
+from pipeline.signer.tables import audit
+from settings.load import FILE
+from settings.signer import SignerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSigner:
+    """The signer side with its broker."""
+
+    side: SignerSide
+    broker: dramatiq.Broker
+    refusals: Refusals
+
+
+def open_signer_side(
+    settings: SignerSettings,
+    directory: Path,
+    database: Database,
+    *,
+    signs: bool,
+    exchange: Exchange | None = None,
+    clock: Clock = now,
+) -> OpenedSigner:
+    """Open the signer side on its database. ``exchange`` is that of the in-memory broker.
+
+    Where it ``signs``, the CA's key is loaded, and the database is told of CA and policy.
+
+    Raises:
+        SettingsError: a key, a certificate, the policy or the trust folder is missing or wrong.
+    """
+    me = identity.load(directory / "message.pem", directory / "message.key")
+    envelope = Envelope(me, Trust(directory / "trusted"), clock)
+    refusals = Refusals(audit_refusals(database, audit, clock))
+    broker = connect(settings.broker, envelope, refusals, exchange)
+    issuers = _issuers(settings, directory, clock, signs=signs)
+    policy_file = directory / "policy.toml"
+    if signs:
+        with database.write() as connection:
+            issuers.register(connection, clock())
+        policy = PolicySource(policy_file, partial(_note_policy, database, clock))
+    else:
+        policy = partial(load, policy_file)
+    side = SignerSide(database, sender(broker), settings, clock, os.urandom, policy, issuers)
+    return OpenedSigner(side, broker, refusals)
+
+
+def _issuers(
+    settings: SignerSettings, directory: Path, clock: Clock, *, signs: bool
+) -> Issuers:
+    folder = directory / "ca"
+    issuer = load_issuer(
+        folder / "issuing.pem",
+        folder / "root.pem",
+        clock(),
+        key_path=folder / "issuing.key" if signs else None,
+        passphrase=_passphrase(settings, directory) if signs else None,
+    )
+    return Issuers([issuer])
+
+
+def _passphrase(settings: SignerSettings, directory: Path) -> bytes | None:
+    if not settings.passphrase_file:
+        return None
+    file = directory / settings.passphrase_file
+    try:
+        return file.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise SettingsError(
+            directory / FILE, "passphrase_file", f"{file} cannot be read: {error.strerror}"
+        ) from error
+
+
+def _note_policy(database: Database, clock: Clock, policy: Policy) -> None:
+    with database.write() as connection:
+        details = {"digest": policy.digest, "rules": len(policy.rules)}
+        record(connection, audit, "policy-loaded", details, clock())

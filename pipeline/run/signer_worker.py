@@ -1,0 +1,32 @@
+"""Process `signer-worker`: the stages `policy`, `decide`, `sign` and `transmit`."""
+
+import threading
+from pathlib import Path
+
+from pipeline import log as logging
+from pipeline.actors.patience import Patience, Stopped
+from pipeline.actors.signer import bind_signer
+from pipeline.database.engine import open_database
+from pipeline.database.migrate import check
+from pipeline.run.signals import stop_on_signals
+from pipeline.run.signer_side import open_signer_side
+from pipeline.run.worker import run_worker
+from pipeline.stages import Role
+from settings.signer import load_signer
+
+
+def main(directory: Path) -> int:
+    """Run until told to stop; return the exit code."""
+    settings = load_signer(directory)
+    logging.configure(settings.log, "signer-worker")
+    stopping = threading.Event()
+    stop_on_signals(stopping)
+    patience = Patience(stopping)
+    database = open_database(settings.database, pool_size=settings.worker.threads + 4)
+    try:
+        patience(lambda: check(database, "signer", directory))
+        opened = patience(lambda: open_signer_side(settings, directory, database, signs=True))
+    except Stopped:
+        return 0
+    bind_signer(opened.broker, opened.side, patience)
+    return run_worker(opened.broker, Role.SIGNER, settings.worker.threads, stopping)

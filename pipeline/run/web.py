@@ -1,0 +1,18 @@
+"""Process `web`: serves pages and API. It has no access to the broker and never waits for it."""
+
+from pathlib import Path
+
+from pipeline import log as logging
+from pipeline.database.engine import open_database
+from pipeline.web.app import create_app
+from pipeline.web.serve import serve
+from settings.web import load_http
+
+
+def main(directory: Path, port: int | None = None) -> int:
+    """Serve until told to stop; return the exit code."""
+    settings = load_http(directory)
+    logging.configure(settings.log, "web")
+    database = open_database(settings.database, pool_size=settings.http.threads)
+    serve(settings, create_app(settings, database), port=port)
+    return 0

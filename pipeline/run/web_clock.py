@@ -1,0 +1,120 @@
+"""Process `web-clock`: wakes `relay`, sweeps, asks for heartbeats, and tidies up.
+
+New requests wake it by a notification of the database (PostgreSQL) or a quick look (SQLite); the
+slow look finds what a lost notification leaves behind.
+"""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from sqlalchemy import delete, select
+
+from pipeline import log as logging
+from pipeline.actors.patience import Patience, Stopped, is_infrastructure
+from pipeline.broker.send import wake
+from pipeline.database.engine import open_database
+from pipeline.database.heartbeat import beat
+from pipeline.database.migrate import check
+from pipeline.run.schedule import schedule
+from pipeline.run.signals import stop_on_signals
+from pipeline.run.web_side import open_web_side
+from pipeline.stages import RELAY
+from pipeline.states import FINAL
+from pipeline.web.notify import SUBMITTED, Ear
+from pipeline.web.side import WebSide
+from pipeline.web.tables import heartbeats, idempotency_keys, requests
+from settings.web import load_web
+
+log = structlog.get_logger(__name__)
+
+PROCESS = "web-clock"
+
+
+def main(directory: Path) -> int:
+    """Run until told to stop; return the exit code."""
+    settings = load_web(directory)
+    logging.configure(settings.log, PROCESS)
+    stopping = threading.Event()
+    stop_on_signals(stopping)
+    database = open_database(settings.database, pool_size=settings.worker.threads + 4)
+    try:
+        Patience(stopping)(lambda: check(database, "web", directory))
+    except Stopped:
+        return 0
+    opened = open_web_side(settings, directory, database)
+    clock = WebClock(opened.side)
+    clock.start()
+    stopping.wait()
+    clock.stop()
+    return 0
+
+
+class WebClock:
+    """The web side's clock: its jobs, and the thread that hears of new requests."""
+
+    def __init__(self, side: WebSide) -> None:
+        self.side = side
+        self._stopping = threading.Event()
+        self._ear = Ear(side.database, SUBMITTED)
+        self._listener = threading.Thread(target=self._listen, name="web-clock-ear", daemon=True)
+
+    def start(self) -> None:
+        """Start the jobs and the listening."""
+        intervals = self.side.settings.clock
+        self._scheduler = schedule(
+            {
+                "sweep": (intervals.sweep, self.sweep),
+                "heartbeat": (intervals.heartbeat, self.heartbeat),
+                "tidy": (intervals.tidy, self.tidy),
+            }
+        )
+        self._listener.start()
+
+    def stop(self) -> None:
+        """End jobs and listening."""
+        self._stopping.set()
+        self._ear.close()
+        self._listener.join(timeout=5)
+        self._scheduler.shutdown()
+
+    def sweep(self) -> bool:
+        """Wake `relay` when something is due; return whether something was."""
+        with self.side.database.read() as connection:
+            due = select(requests.c.id).where(
+                requests.c.state.not_in(FINAL), requests.c.next_attempt_at <= self.side.now()
+            )
+            found = connection.execute(due.limit(1)).first() is not None
+        return wake(self.side.send, RELAY) if found else False
+
+    def heartbeat(self) -> None:
+        """Say whether the broker takes messages, by giving it a wake-up."""
+        broker_ok = wake(self.side.send, RELAY)
+        side = self.side
+        beat(side.database, heartbeats, PROCESS, side.now(), broker_ok=broker_ok)
+
+    def tidy(self) -> None:
+        """Delete what may be deleted: idempotency keys that are too old to be honoured."""
+        side = self.side
+        oldest = side.now() - timedelta(hours=side.settings.http.idempotency_hours)
+        with side.database.write() as connection:
+            connection.execute(
+                delete(idempotency_keys).where(idempotency_keys.c.created_at < oldest)
+            )
+
+    def _listen(self) -> None:
+        intervals = self.side.settings.clock
+        embedded = self.side.database.dialect == "sqlite"
+        while not self._stopping.is_set():
+            try:
+                if self._ear.wait(intervals.poll_sqlite if embedded else intervals.poll):
+                    wake(self.side.send, RELAY)
+                else:
+                    self.sweep()
+            except Exception as error:
+                if not is_infrastructure(error):
+                    log.exception("listening-failed")
+                self._stopping.wait(1.0)
+
+

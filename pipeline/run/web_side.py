@@ -1,0 +1,53 @@
+"""Open the web side for its worker and its clock: database, broker, message identity."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import dramatiq
+
+from pipeline.broker.connect import connect
+from pipeline.broker.memory import Exchange
+from pipeline.broker.refusals import Refusals
+from pipeline.broker.send import sender
+from pipeline.clock import Clock, now
+from pipeline.crypto import identity
+from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.trust import Trust
+from pipeline.database.engine import Database
+from pipeline.database.refused import audit_refusals
+from pipeline.web.notify import DELIVERED, announce
+from pipeline.web.side import WebSide
+from pipeline.web.tables import audit
+from settings.web import WebSettings
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedWeb:
+    """The web side with its broker."""
+
+    side: WebSide
+    broker: dramatiq.Broker
+    refusals: Refusals
+
+
+def open_web_side(
+    settings: WebSettings,
+    directory: Path,
+    database: Database,
+    *,
+    exchange: Exchange | None = None,
+    clock: Clock = now,
+) -> OpenedWeb:
+    """Open the web side on its database. ``exchange`` is that of the in-memory broker.
+
+    Raises:
+        SettingsError: a key, a certificate or the trust folder is missing or wrong.
+    """
+    me = identity.load(directory / "message.pem", directory / "message.key")
+    envelope = Envelope(me, Trust(directory / "trusted"), clock)
+    refusals = Refusals(audit_refusals(database, audit, clock))
+    broker = connect(settings.broker, envelope, refusals, exchange)
+    delivered = partial(announce, database, DELIVERED)
+    side = WebSide(database, sender(broker), settings, clock, delivered)
+    return OpenedWeb(side, broker, refusals)

@@ -1,0 +1,32 @@
+"""Process `web-worker`: the stages `relay` and `deliver`."""
+
+import threading
+from pathlib import Path
+
+from pipeline import log as logging
+from pipeline.actors.patience import Patience, Stopped
+from pipeline.actors.web import bind_web
+from pipeline.database.engine import open_database
+from pipeline.database.migrate import check
+from pipeline.run.signals import stop_on_signals
+from pipeline.run.web_side import open_web_side
+from pipeline.run.worker import run_worker
+from pipeline.stages import Role
+from settings.web import load_web
+
+
+def main(directory: Path) -> int:
+    """Run until told to stop; return the exit code."""
+    settings = load_web(directory)
+    logging.configure(settings.log, "web-worker")
+    stopping = threading.Event()
+    stop_on_signals(stopping)
+    patience = Patience(stopping)
+    database = open_database(settings.database, pool_size=settings.worker.threads + 4)
+    try:
+        patience(lambda: check(database, "web", directory))
+    except Stopped:
+        return 0
+    opened = open_web_side(settings, directory, database)
+    bind_web(opened.broker, opened.side, patience)
+    return run_worker(opened.broker, Role.WEB, settings.worker.threads, stopping)

@@ -1,0 +1,1 @@
+"""The signer side: policy, approval, the CA, and its database."""

@@ -1,0 +1,162 @@
+"""Certificates: from a CSR and its profile to TBS, signature, and the finished certificate.
+
+The steps, between which the signer commits: :func:`prepare` makes the complete TBS,
+:func:`sign` signs exactly these bytes, :func:`assemble` joins both, :func:`verify` compares the
+result with the request and the TBS. Nothing here knows of time or randomness but by arguments.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import NameOID
+
+from pipeline.crypto import der, public_keys, requested
+from pipeline.crypto.csr import Csr
+from pipeline.crypto.profile import Profile
+from pipeline.errors import ItemFailed, KeyUnavailable, Refused
+from pipeline.signer import extensions, throw_away
+from pipeline.signer.issuer import Issuer
+
+MAX_COMMON_NAME: Final = 64
+"""Characters (ub-common-name, RFC 5280 appendix A.1)."""
+
+_RANDOM_OCTETS: Final = 19
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A certificate but for its signature. ``not_after`` is the last second that it is valid in."""
+
+    tbs: bytes
+    serial: int
+    not_before: datetime
+    not_after: datetime
+
+
+def new_serial(random_octets: Callable[[int], bytes]) -> int:
+    """Return a serial number: 20 octets, positive, 152 of its bits random (RFC 5280 4.1.2.2).
+
+    ``random_octets(n)`` returns n random octets, as ``secrets.token_bytes`` does.
+    """
+    return int.from_bytes(b"\x01" + random_octets(_RANDOM_OCTETS), "big")
+
+
+def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: int) -> Prepared:
+    """Return the TBS that the profile makes of the CSR. The CSR has been checked against it.
+
+    Raises:
+        ItemFailed: when the issuer is not valid now.
+    """
+    not_before, not_after = _validity(profile, issuer, now)
+    # The CA key is not touched until the TBS is committed: a throw-away key stands in for it.
+    stand_in = throw_away.key_like(issuer.kind)
+    subject = _subject(csr)
+    builder = (
+        x509.CertificateBuilder()
+        .issuer_name(issuer.certificate.subject)
+        .subject_name(subject)
+        .public_key(csr.public_key)
+        .serial_number(serial)
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+    )
+    for extension in extensions.for_certificate(csr, profile, issuer, bool(subject.rdns)):
+        builder = builder.add_extension(extension.value, extension.critical)
+    certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
+    return Prepared(certificate.tbs_certificate_bytes, serial, not_before, not_after)
+
+
+def sign(tbs: bytes, issuer: Issuer) -> bytes:
+    """Return the CA's signature over exactly these bytes.
+
+    Raises:
+        KeyUnavailable: when this process has no key of the issuer, or it is out of reach.
+    """
+    if issuer.key is None:
+        raise KeyUnavailable(f"there is no key for issuer {issuer.fingerprint}")
+    return issuer.key.sign(tbs)
+
+
+def assemble(tbs: bytes, signature: bytes) -> bytes:
+    """Return the DER of the certificate.
+
+    Raises:
+        ItemFailed: when the TBS is damaged.
+    """
+    try:
+        return der.certificate(tbs, signature)
+    except ValueError as error:
+        raise ItemFailed(str(error)) from None
+
+
+def verify(certificate_der: bytes, tbs: bytes, csr: Csr, issuer: Issuer) -> None:
+    """Compare a finished certificate with its TBS, its request, and its issuer.
+
+    Raises:
+        ItemFailed: which of them it differs from.
+    """
+    certificate = _load(certificate_der)
+    if certificate.tbs_certificate_bytes != tbs:
+        raise ItemFailed("the certificate differs from the TBS that was recorded for it")
+    try:
+        certificate.verify_directly_issued_by(issuer.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        raise ItemFailed("the certificate's signature is not the issuer's") from None
+    if public_keys.spki(certificate.public_key()) != csr.spki:
+        raise ItemFailed("the certificate has another public key than the CSR")
+    try:
+        subject, names = requested.names_in(certificate)
+    except (ValueError, Refused):
+        raise ItemFailed("the certificate's names cannot be read") from None
+    if names != csr.names:
+        raise ItemFailed("the certificate has other names than the CSR")
+    if subject != _subject(csr):
+        raise ItemFailed("the certificate has another subject than the CSR gives it")
+
+
+def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
+    """Check that a TBS recorded earlier can still be signed by this issuer.
+
+    Raises:
+        ItemFailed: its validity is over, or it was made for another issuer.
+    """
+    certificate = _load(assemble(tbs, b""))
+    if now > certificate.not_valid_after_utc:
+        raise ItemFailed("the certificate's validity was over before it was signed")
+    try:
+        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except (ValueError, x509.ExtensionNotFound):
+        raise ItemFailed("the recorded TBS does not name its issuer's key") from None
+    same_key = named == issuer.authority_key_identifier
+    if certificate.issuer != issuer.certificate.subject or not same_key:
+        raise ItemFailed("the recorded TBS was made for an issuer that is no longer there")
+
+
+def _load(certificate_der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(certificate_der)
+    except ValueError:
+        raise ItemFailed("the certificate is damaged") from None
+
+
+def _subject(csr: Csr) -> x509.Name:
+    """Return the CN when it is one of the names and short enough, else an empty subject."""
+    common_name = csr.taken_common_name
+    if common_name is None or len(common_name) > MAX_COMMON_NAME:
+        return x509.Name([])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _validity(profile: Profile, issuer: Issuer, now: datetime) -> tuple[datetime, datetime]:
+    """Return first and last second of validity, within the issuer's (RFC 5280 section 4.1.2.5)."""
+    now = now.replace(microsecond=0)
+    if not issuer.not_before <= now <= issuer.not_after:
+        raise ItemFailed("the issuing CA's certificate is not valid now")
+    begin = now - profile.backdate_time
+    end = begin + profile.validity_time - _SECOND
+    return max(begin, issuer.not_before), min(end, issuer.not_after)

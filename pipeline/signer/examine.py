@@ -1,0 +1,69 @@
+"""What `policy` finds of one submission: pure, and never raising for a requester's fault."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from pipeline.crypto import csr as csrs
+from pipeline.errors import RequesterError
+from pipeline.messages import Submission
+from pipeline.signer.policy import Policy, judge
+from pipeline.states import State
+
+log = structlog.get_logger(__name__)
+
+STATES = {
+    "sign": State.WAITING_FOR_SIGNATURE,
+    "approve": State.WAITING_FOR_APPROVAL,
+    "reject": State.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The state in which a submission begins, with profile and rule as they stand now."""
+
+    submission: Submission
+    state: State
+    reason: str
+    profile: dict[str, Any]
+    rule: dict[str, Any]
+    policy_digest: str
+
+
+def examine(policy: Policy, submission: Submission) -> Finding:
+    """Read the CSR, check it, and let the policy judge it."""
+    try:
+        csr = csrs.read(submission.csr)
+    except RequesterError as error:
+        return _rejected(policy, submission, str(error))
+    verdict = judge(policy, csr, submission.profile, submission.requester, submission.source)
+    return Finding(
+        submission,
+        STATES[verdict.action],
+        verdict.reason,
+        verdict.profile.snapshot() if verdict.profile is not None else {},
+        dict(verdict.rule_snapshot),
+        policy.digest,
+    )
+
+
+def examine_safely(policy: Policy, submission: Submission) -> Finding:
+    """Examine a submission on which the program itself may fail: then it is rejected, in words
+    that tell requester and operator so, and the log has the rest."""
+    try:
+        return examine(policy, submission)
+    except Exception:
+        log.exception("submission-breaks-policy", request_id=submission.id)
+        return _rejected(
+            policy,
+            submission,
+            "This request could not be examined because of an error on our side; "
+            "its operator finds the cause in the signer's log.",
+        )
+
+
+def _rejected(policy: Policy, submission: Submission, reason: str) -> Finding:
+    rule = {"name": "before any rule", "action": "reject"}
+    return Finding(submission, State.REJECTED, reason, {}, rule, policy.digest)

@@ -1,0 +1,127 @@
+"""Issue a group of requests: TBS before signature, and only stored bytes ever leave."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.crypto import csr as csrs
+from pipeline.crypto.csr import Csr
+from pipeline.crypto.profile import Profile
+from pipeline.database.advance import advance
+from pipeline.errors import ItemFailed
+from pipeline.signer import authority
+from pipeline.signer.authority import Issuer
+from pipeline.signer.side import SignerSide, move
+from pipeline.signer.tables import certificates, ledger, submissions, tbs
+from pipeline.states import State
+
+log = structlog.get_logger(__name__)
+
+
+def issue(side: SignerSide, group: Sequence[Row[Any]]) -> None:
+    """Issue certificates for claimed requests (rows with ``id``, ``state``, ``revision``).
+
+    Raises:
+        ItemFailed: one of them cannot be issued, now or ever.
+        InfrastructureError: database or key are out of reach; the same call may be made again.
+    """
+    ids = [row.id for row in group]
+    csrs_by_id = _prepare(side, ids)
+    prepared = _stored_tbs(side, ids)
+    signed = {row.request_id: _sign(side, row, csrs_by_id[row.request_id]) for row in prepared}
+    _store(side, group, {row.request_id: row for row in prepared}, signed)
+
+
+def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
+    """Step 2: commit the TBS of each request that has none yet; the first stored one wins."""
+    with side.database.read() as connection:
+        rows = connection.execute(
+            select(submissions, tbs.c.serial)
+            .join_from(submissions, tbs, isouter=True)
+            .where(submissions.c.request_id.in_(ids))
+        ).all()
+    now = side.now()
+    read = {row.request_id: csrs.read(row.csr) for row in rows}
+    fresh = []
+    for row in rows:
+        if row.serial is not None:
+            continue
+        issuer = _issuer(side, row.issuer)
+        profile = Profile.from_snapshot(row.profile)
+        serial = authority.new_serial(side.random)
+        made = authority.prepare(read[row.request_id], profile, issuer, now, serial)
+        fresh.append(
+            {
+                "request_id": row.request_id,
+                "serial": f"{made.serial:x}",
+                "issuer": issuer.fingerprint,
+                "not_before": made.not_before,
+                "not_after": made.not_after,
+                "octets": made.tbs,
+                "created_at": now,
+            }
+        )
+    if fresh:
+        with side.database.write() as connection:
+            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+            connection.execute(
+                dialect.insert(tbs).on_conflict_do_nothing(index_elements=[tbs.c.request_id]),
+                fresh,
+            )
+    return read
+
+
+def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[Row[Any]]:
+    with side.database.read() as connection:
+        return connection.execute(select(tbs).where(tbs.c.request_id.in_(ids))).all()
+
+
+def _sign(side: SignerSide, row: Row[Any], csr: Csr) -> bytes:
+    """Steps 3 and 4: sign the stored bytes, assemble, compare with request and TBS."""
+    issuer = _issuer(side, row.issuer)
+    authority.check_usable(row.octets, row.not_after, side.now())
+    certificate = authority.sign(row.octets, issuer)
+    authority.verify(certificate, row.octets, csr, issuer)
+    return certificate
+
+
+def _issuer(side: SignerSide, fingerprint: str) -> Issuer:
+    issuer = side.issuers.get(fingerprint)
+    if issuer is None:
+        raise ItemFailed(f"the issuing CA {fingerprint[:16]}... is no longer here")
+    return issuer
+
+
+def _store(
+    side: SignerSide,
+    group: Sequence[Row[Any]],
+    prepared: dict[str, Row[Any]],
+    signed: dict[str, bytes],
+) -> None:
+    """Step 5: the first stored certificate wins, together with the state that says so."""
+    now = side.now()
+    with side.database.write() as connection:
+        moves = [
+            move(row, State.ISSUED, now, details={"serial": prepared[row.id].serial})
+            for row in group
+        ]
+        issued = advance(connection, ledger, "sign", moves, now)
+        rows = [
+            {
+                "request_id": request_id,
+                "serial": prepared[request_id].serial,
+                "issuer": prepared[request_id].issuer,
+                "certificate": signed[request_id],
+                "issued_at": now,
+            }
+            for request_id in issued
+        ]
+        if rows:
+            connection.execute(insert(certificates), rows)
+    for request_id in issued:
+        log.info("issued", request_id=request_id, serial=prepared[request_id].serial)
+
+

@@ -1,0 +1,153 @@
+"""An issuing CA: its certificate, the chain to its root, and its key, checked when it is loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from pipeline.crypto import public_keys
+from pipeline.errors import SettingsError
+from pipeline.signer.keys import SigningKey
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """An issuing CA.
+
+    ``fingerprint`` is the SHA-256 of the certificate's DER (hex); ``chain`` the DER of the issuing
+    CA's certificate and those above it, without the root; ``root`` the DER of the root. ``key`` is
+    None where certificates are looked at and none are made.
+    """
+
+    certificate: x509.Certificate
+    fingerprint: str
+    chain: tuple[bytes, ...] = field(repr=False)
+    root: bytes = field(repr=False)
+    key: SigningKey | None = field(repr=False, compare=False)
+
+    @cached_property
+    def kind(self) -> str:
+        """The kind of its key, as in profiles."""
+        return public_keys.kind(self.certificate.public_key())
+
+    @cached_property
+    def not_before(self) -> datetime:
+        """When its validity begins (aware, UTC)."""
+        return self.certificate.not_valid_before_utc
+
+    @cached_property
+    def not_after(self) -> datetime:
+        """When its validity ends (aware, UTC); that second is included."""
+        return self.certificate.not_valid_after_utc
+
+    @cached_property
+    def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """What certificates that it issues name their issuer's key by (RFC 5280 section 4.2.1.1)."""
+        extensions = self.certificate.extensions
+        try:
+            subject = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        except x509.ExtensionNotFound:
+            public_key = self.certificate.public_key()
+            return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)  # type: ignore[arg-type]
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject)
+
+
+def load_issuer(issuing: Path, root: Path, key: SigningKey | None, now: datetime) -> Issuer:
+    """Read and check an issuing CA.
+
+    ``issuing`` holds its certificate and, after it, those above it up to below the root, in PEM.
+
+    Raises:
+        SettingsError: a file cannot be read, a certificate may not do what it is there for, the
+            chain does not lead to the root, or the key is another.
+    """
+    chain = _certificates(issuing)
+    anchors = _certificates(root)
+    if len(anchors) != 1:
+        raise SettingsError(root, "", f"holds {len(anchors)} certificates; write only the root's")
+    anchor = anchors[0]
+    if anchor in chain:
+        raise SettingsError(
+            issuing, "", "holds the root itself; certificates are issued by a CA below the root"
+        )
+    for depth, certificate in enumerate(chain):
+        _check_ca(issuing, certificate, depth, now)
+    _check_ca(root, anchor, len(chain), now)
+    _check_links(issuing, root, [*chain, anchor])
+    if key is not None and _spki(chain[0]) != public_keys.spki(key.public_key):
+        raise SettingsError(
+            issuing, "", "does not belong to the CA key: put the certificate of this key here"
+        )
+    return Issuer(
+        certificate=chain[0],
+        fingerprint=chain[0].fingerprint(SHA256()).hex(),
+        chain=tuple(certificate.public_bytes(Encoding.DER) for certificate in chain),
+        root=anchor.public_bytes(Encoding.DER),
+        key=key,
+    )
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(path, "", f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise SettingsError(path, "", "does not hold a certificate in PEM") from None
+
+
+def _check_ca(path: Path, certificate: x509.Certificate, below: int, now: datetime) -> None:
+    """Check that the certificate is a CA's, valid now, and allows that many CAs below it."""
+    subject = certificate.subject.rfc4514_string()
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (x509.ExtensionNotFound, ValueError):
+        constraints = x509.BasicConstraints(ca=False, path_length=None)
+    if not constraints.ca:
+        raise SettingsError(path, "", f"{subject} is not the certificate of a CA")
+    if constraints.path_length is not None and constraints.path_length < below:
+        raise SettingsError(
+            path,
+            "",
+            f"{subject} allows {constraints.path_length} CAs below it, and {below} are there",
+        )
+    if not _may_sign(certificate):
+        raise SettingsError(path, "", f"{subject} may not sign certificates (keyCertSign)")
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise SettingsError(
+            path,
+            "",
+            f"{subject} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} to"
+            f" {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC, which is not now",
+        )
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage.key_cert_sign
+
+
+def _check_links(issuing: Path, root: Path, chain: Sequence[x509.Certificate]) -> None:
+    """Check that each certificate was issued by the next, and the last by itself."""
+    for lower, upper in zip(chain, [*chain[1:], chain[-1]], strict=True):
+        try:
+            lower.verify_directly_issued_by(upper)
+        except (ValueError, TypeError, InvalidSignature):
+            subject, by = lower.subject.rfc4514_string(), upper.subject.rfc4514_string()
+            path, problem = issuing, f"{subject} was not issued by {by}: the chain is broken"
+            if lower is upper:
+                path, problem = root, f"{subject} is not a root: it did not sign itself"
+            raise SettingsError(path, "", problem) from None
+
+
+def _spki(certificate: x509.Certificate) -> bytes:
+    return public_keys.spki(certificate.public_key())

@@ -1,0 +1,1 @@
+"""The migrations of the signer side's database; `httpca migrate` applies them."""

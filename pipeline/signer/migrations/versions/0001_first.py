@@ -1,0 +1,162 @@
+"""The signer side's first schema: requests, decisions, TBS, certificates, audit, and the views."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "signer_0001"
+down_revision = None
+
+RequestId = sa.Uuid(as_uuid=False)
+Time = sa.DateTime(timezone=True)
+
+VIEWS = {
+    "approval_requests": """
+        SELECT r.id, r.state, r.revision, r.reason, r.created_at, r.changed_at, r.expires_at,
+               s.csr, s.profile_name, s.requester, s.source, s.comment, s.submitted_at,
+               s.profile, s.rule, s.issuer
+        FROM requests r JOIN submissions s ON s.request_id = r.id
+    """,
+    "approval_decisions": """
+        SELECT id, request_id, approver, verdict, reason, effect, decided_at, received_at
+        FROM decisions
+    """,
+    "approval_issuers": "SELECT fingerprint, certificate FROM issuers",
+}
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            sa.Identity(always=False),
+            nullable=False,
+        ),
+        sa.Column("at", Time, nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("request_id", RequestId),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit"),
+    )
+    op.create_index("ix_audit_request_id", "audit", ["request_id"])
+    op.create_table(
+        "decisions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("request_id", RequestId, nullable=False),
+        sa.Column("approver", sa.String(length=63), nullable=False),
+        sa.Column("verdict", sa.String(length=8), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("effect", sa.String(length=24), nullable=False),
+        sa.Column("decided_at", Time, nullable=False),
+        sa.Column("received_at", Time, nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_decisions"),
+    )
+    op.create_index("ix_decisions_request_id", "decisions", ["request_id"])
+    op.create_index(
+        "uq_decisions_counted",
+        "decisions",
+        ["request_id", "approver"],
+        unique=True,
+        **where("effect = 'counted'"),
+    )
+    op.create_table(
+        "heartbeats",
+        sa.Column("process", sa.String(length=64), nullable=False),
+        sa.Column("at", Time, nullable=False),
+        sa.Column("broker_ok", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("process", name="pk_heartbeats"),
+    )
+    op.create_table(
+        "issuers",
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("first_seen_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name="pk_issuers"),
+    )
+    op.create_table(
+        "requests",
+        sa.Column("id", RequestId, nullable=False),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
+        sa.Column("changed_at", Time, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", Time),
+        sa.Column("told_revision", sa.Integer(), nullable=False),
+        sa.Column("tell_at", Time, nullable=False),
+        sa.Column("expires_at", Time),
+        sa.PrimaryKeyConstraint("id", name="pk_requests"),
+    )
+    op.create_index(
+        "ix_requests_to_sign",
+        "requests",
+        ["next_attempt_at"],
+        **where("state = 'waiting_for_signature'"),
+    )
+    op.create_index(
+        "ix_requests_to_tell", "requests", ["tell_at"], **where("told_revision < revision")
+    )
+    op.create_index(
+        "ix_requests_waiting", "requests", ["created_at"], **where("state = 'waiting_for_approval'")
+    )
+    op.create_table(
+        "switches",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("on", sa.Boolean(), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("changed_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_switches"),
+    )
+    op.create_table(
+        "certificates",
+        sa.Column("request_id", RequestId, nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("issuer", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("issued_at", Time, nullable=False),
+        sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_certificates_request_id"),
+        sa.PrimaryKeyConstraint("request_id", name="pk_certificates"),
+        sa.UniqueConstraint("serial", name="uq_certificates_serial"),
+    )
+    op.create_table(
+        "submissions",
+        sa.Column("request_id", RequestId, nullable=False),
+        sa.Column("csr", sa.LargeBinary(), nullable=False),
+        sa.Column("profile_name", sa.String(length=200), nullable=False),
+        sa.Column("requester", sa.String(length=200)),
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("submitted_at", Time, nullable=False),
+        sa.Column("profile", sa.JSON(), nullable=False),
+        sa.Column("rule", sa.JSON(), nullable=False),
+        sa.Column("issuer", sa.String(length=64), nullable=False),
+        sa.Column("policy_digest", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_submissions_request_id"),
+        sa.PrimaryKeyConstraint("request_id", name="pk_submissions"),
+    )
+    op.create_table(
+        "tbs",
+        sa.Column("request_id", RequestId, nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("issuer", sa.String(length=64), nullable=False),
+        sa.Column("not_before", Time, nullable=False),
+        sa.Column("not_after", Time, nullable=False),
+        sa.Column("octets", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
+        sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_tbs_request_id"),
+        sa.PrimaryKeyConstraint("request_id", name="pk_tbs"),
+        sa.UniqueConstraint("serial", name="uq_tbs_serial"),
+    )
+    for name, definition in VIEWS.items():
+        op.execute(f"CREATE VIEW {name} AS {definition}")
+
+
+def where(condition: str) -> dict[str, Any]:
+    """Return the condition of a partial index, for both kinds of database."""
+    return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}

@@ -1,0 +1,160 @@
+"""Reading a policy from its TOML file: all of it is right, or an error says what is not and where."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar, get_args
+
+import msgspec
+import rfc8785
+
+from pipeline.crypto.names import Kind
+from pipeline.crypto.profile import KeyUsage, Profile, ProfileError
+from pipeline.errors import SettingsError
+from pipeline.signer.policy import Policy
+from pipeline.signer.rules import Action, Rule, RuleError
+from pipeline.signer.toml_lines import line_of
+
+Default = Literal["approve", "reject"]
+_T = TypeVar("_T", Profile, Rule)
+
+_TOP: Final = ("default", "profiles", "rules")
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "action": get_args(Action),
+    "key_usage": get_args(KeyUsage),
+    "names": get_args(Kind),
+}
+_TYPES: Final = {
+    "str": "a text in quotes",
+    "int": "a whole number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+
+
+def load(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        SettingsError: file, key, line where it can be told, what was found and what is allowed.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise SettingsError(path, "", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(path, "", "is not text in UTF-8") from None
+    return _PolicyFile(path, text).policy()
+
+
+class _PolicyFile:
+    """The file's text and what it holds, with the place of each error."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.text = text
+        try:
+            self.content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(path, "", f"is not TOML: {error}") from None
+
+    def policy(self) -> Policy:
+        for key in self.content:
+            if key not in _TOP:
+                raise self._wrong("", None, key, f"is not known; allowed are {_listed(_TOP)}")
+        default = self.content.get("default", "approve")
+        if default not in get_args(Default):
+            allowed = _listed(get_args(Default))
+            raise self._wrong(
+                "", None, "default", f"found {default!r}; allowed are {allowed} (to sign without"
+                " conditions, end with a rule that has none)"
+            )
+        profiles = self._profiles()
+        rules = self._rules(profiles)
+        content = {
+            "default": default,
+            "profiles": {name: profile.snapshot() for name, profile in profiles.items()},
+            "rules": [rule.snapshot() for rule in rules],
+        }
+        digest = hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+        return Policy(profiles, rules, default, digest)
+
+    def _profiles(self) -> dict[str, Profile]:
+        tables = self.content.get("profiles")
+        if not isinstance(tables, dict) or not tables:
+            raise self._wrong(
+                "", None, "profiles", "there is none; write at least one table [profiles.NAME]"
+            )
+        profiles = {}
+        for name, table in tables.items():
+            where = f"profiles.{name}"
+            if not isinstance(table, dict):
+                raise self._wrong("profiles", None, name, f"write it as a table, [{where}]")
+            if "name" in table:
+                raise self._wrong(where, None, "name", "the table's header names the profile")
+            if not name.isprintable() or not 1 <= len(name) <= 60:
+                raise self._wrong(where, None, None, "a name is 1 to 60 visible characters")
+            profiles[name] = self._convert(Profile, {**table, "name": name}, where, None)
+        return profiles
+
+    def _rules(self, profiles: dict[str, Profile]) -> tuple[Rule, ...]:
+        tables = self.content.get("rules", [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise self._wrong("", None, "rules", "write each rule as a table, [[rules]]")
+        rules: list[Rule] = []
+        for index, table in enumerate(tables):
+            rule = self._convert(Rule, table, "rules", index)
+            if any(rule.name == other.name for other in rules):
+                raise self._wrong("rules", index, "name", f"{rule.name!r} is used twice")
+            for name in rule.profiles or ():
+                if name not in profiles:
+                    allowed = _listed(profiles)
+                    problem = f"there is no profile {name!r}; allowed are {allowed}"
+                    raise self._wrong("rules", index, "profiles", problem)
+            rules.append(rule)
+        return tuple(rules)
+
+    def _convert(
+        self, kind: type[_T], table: dict[str, Any], where: str, index: int | None
+    ) -> _T:
+        for key in table:
+            if key not in kind.__struct_fields__:
+                allowed = _listed(field for field in kind.__struct_fields__ if field != "name")
+                raise self._wrong(where, index, key, f"is not known; allowed are {allowed}")
+        try:
+            return msgspec.convert(table, kind)
+        except msgspec.ValidationError as error:
+            cause = error.__cause__
+            if isinstance(cause, (ProfileError, RuleError)):
+                raise self._wrong(where, index, cause.key, cause.problem) from None
+            key, problem = _from_msgspec(str(error), table)
+            raise self._wrong(where, index, key, problem) from None
+
+    def _wrong(self, table: str, index: int | None, key: str | None, problem: str) -> SettingsError:
+        """Return the error, with the place as ``rules[1].action (line 14)``."""
+        place = table if index is None else f"{table}[{index}]"
+        full_key = ".".join(part for part in (place, key) if part)
+        line = line_of(self.text, table, index, key)
+        return SettingsError(self.path, full_key + (f" (line {line})" if line else ""), problem)
+
+
+def _from_msgspec(message: str, table: dict[str, Any]) -> tuple[str | None, str]:
+    """Return (key, problem) in our words from msgspec's ``Expected `int`, got `str` - at `$.x```."""
+    problem, _, place = message.partition(" - at `$.")
+    key = place.rstrip("`").partition("[")[0] or None
+    if key is None:
+        # "Object missing required field `action`"
+        missing = problem.partition("`")[2].rstrip("`")
+        return missing or None, "is missing"
+    if key in _CHOICES:
+        return key, f"found {table[key]!r}; allowed are {_listed(_CHOICES[key])}"
+    for word, meaning in _TYPES.items():
+        if problem.startswith(f"Expected `{word}"):
+            return key, f"found {table[key]!r}; it must be {meaning}"
+    return key, f"found {table[key]!r}: {problem}"
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(values)

@@ -1,0 +1,70 @@
+"""What the signer side's actors and clock work with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from pipeline.broker.send import Send
+from pipeline.clock import Clock
+from pipeline.database.advance import Move
+from pipeline.database.engine import Database
+from pipeline.digest import Approvable
+from pipeline.signer.issuers import Issuers
+from pipeline.signer.policy import Policy
+from pipeline.states import State
+from settings.signer import SignerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SignerSide:
+    """The seams of the signer side: a simulation replaces each.
+
+    ``random`` returns so many random bytes; ``policy`` returns the policy in force.
+    """
+
+    database: Database
+    send: Send
+    settings: SignerSettings
+    now: Clock
+    random: Callable[[int], bytes]
+    policy: Callable[[], Policy]
+    issuers: Issuers
+
+
+def move(
+    row: Row[Any],
+    target: State,
+    now: datetime,
+    *,
+    reason: str = "",
+    expires_at: datetime | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Move:
+    """Return the move of a request (read with ``id``, ``state``, ``revision``) to ``target``.
+
+    The web side is to be told at once, and `sign` may take at once what waits for it.
+    """
+    values = {
+        "reason": reason,
+        "tell_at": now,
+        "attempts": 0,
+        "next_attempt_at": now if target is State.WAITING_FOR_SIGNATURE else None,
+        "expires_at": expires_at,
+    }
+    shown = dict(details or {}) | ({"reason": reason} if reason else {})
+    return Move(row.id, State(row.state), target, row.revision, values=values, details=shown)
+
+
+def approvable(row: Row[Any]) -> Approvable:
+    """Return what a decision on a request (read with its submission) is about."""
+    return Approvable(
+        request_id=row.id,
+        csr=row.csr,
+        requester=row.requester,
+        profile=row.profile,
+        rule=row.rule,
+        issuer=row.issuer,
+    )

@@ -1,0 +1,1 @@
+"""The web side: its database, pages and API."""

@@ -1,0 +1,1 @@
+"""The migrations of the web side's database; `httpca migrate` applies them."""

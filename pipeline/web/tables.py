@@ -1,0 +1,99 @@
+"""The web side's tables."""
+
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from pipeline.database.advance import Ledger
+from pipeline.database.columns import (
+    NAMING,
+    RequestId,
+    UtcDateTime,
+    audit_table,
+    due_index,
+    heartbeat_table,
+    request_columns,
+)
+from pipeline.states import FINAL, WEB
+
+metadata: Final = MetaData(naming_convention=NAMING)
+
+requests: Final = Table(
+    "requests",
+    metadata,
+    *request_columns(),
+    Column("requester", String(200)),
+    Column("withdrawal_wished", Boolean, nullable=False, default=False),
+    Index("ix_requests_requester_created", "requester", "created_at", "id"),
+)
+"""``next_attempt_at`` is when the signer is told or asked (again); NULL once the state is final."""
+
+_final = ", ".join(f"'{state}'" for state in sorted(FINAL))
+due_index("ix_requests_unanswered", requests, "next_attempt_at", f"state NOT IN ({_final})")
+
+submissions: Final = Table(
+    "submissions",
+    metadata,
+    Column("request_id", RequestId, ForeignKey("requests.id"), primary_key=True),
+    Column("csr", LargeBinary, nullable=False),
+    Column("profile", String(200), nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("comment", Text, nullable=False, default=""),
+)
+"""What was submitted: never changed."""
+
+certificates: Final = Table(
+    "certificates",
+    metadata,
+    Column("request_id", RequestId, ForeignKey("requests.id"), primary_key=True),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("issuer", String(64), ForeignKey("issuers.fingerprint"), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+issuers: Final = Table(
+    "issuers",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("chain", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("heard_at", UtcDateTime, nullable=False),
+)
+"""``chain`` is PEM from the issuing CA to below the root, ``root`` is PEM."""
+
+tokens: Final = Table(
+    "tokens",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+"""A requester's bearer token, as the SHA-256 of its text: it has 256 random bits, so that needs no
+slow hash."""
+
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("requester", String(200), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("request_id", RequestId, ForeignKey("requests.id"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+)
+"""``requester`` is empty for the anonymous ones."""
+
+audit: Final = audit_table(metadata)
+heartbeats: Final = heartbeat_table(metadata)
+
+ledger: Final = Ledger(requests, audit, WEB)

@@ -1,0 +1,1 @@
+"""Typed settings per role, their defaults, and the example policy."""

@@ -1,0 +1,39 @@
+"""Settings of one approver: ``DIR/approvers/NAME/settings.toml``."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from settings.common import Log, check_broker, database_url
+from settings.load import FILE, Settings, load
+
+
+class ApproverSettings(Settings, frozen=True):
+    """Everything in an approver's ``settings.toml``.
+
+    ``signer_database`` is read through views only. With the broker ``memory:`` decisions go by the
+    spool alone, where `httpca dev` finds them.
+    """
+
+    role: Literal["approver"]
+    name: str
+    signer_database: str
+    broker: str = "memory:"
+    directory: str = ""
+    log: Log = Log(format="text", level="warning")
+
+
+def load_approver(directory: Path) -> ApproverSettings:
+    """Read an approver's settings.
+
+    Raises:
+        SettingsError: see ``settings.load``.
+    """
+    found = load(ApproverSettings, directory, "approver")
+    check_broker(found.broker, directory, FILE)
+    return msgspec.structs.replace(
+        found,
+        signer_database=database_url(found.signer_database, directory, FILE),
+        directory=str(directory.resolve()),
+    )

@@ -1,0 +1,70 @@
+"""Settings that both sides have."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from pipeline.errors import SettingsError
+from settings.load import Settings
+
+Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
+"""A time span in seconds."""
+
+EMBEDDED = "memory:"
+"""The broker of `httpca dev`: in memory, in one process."""
+
+
+class Log(Settings, frozen=True):
+    """How a process writes its log: JSON lines in production, readable in development."""
+
+    format: Literal["json", "text"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Worker(Settings, frozen=True):
+    """How a worker works.
+
+    ``batch`` is how many requests it takes at a time. ``lease`` is how long a claim on them lasts;
+    longer than any batch takes. ``max_attempts`` is after how many attempts a request that fails by
+    itself becomes FAILED.
+    """
+
+    threads: Annotated[int, Meta(ge=1, le=16)] = 1
+    batch: Annotated[int, Meta(ge=1, le=500)] = 100
+    lease: Seconds = 30.0
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+
+    @property
+    def lease_time(self) -> timedelta:
+        """``lease`` as a time span."""
+        return timedelta(seconds=self.lease)
+
+
+def database_url(url: str, directory: Path, file: str) -> str:
+    """Return a database URL in which a relative SQLite path is below ``directory``.
+
+    Raises:
+        SettingsError: the URL names no database that HttpCA works with.
+    """
+    if url.startswith("postgresql+psycopg://"):
+        return url
+    if url.startswith("sqlite:///") and url != "sqlite:///":
+        path = url.removeprefix("sqlite:///")
+        return "sqlite:///" + str((directory / path).resolve())
+    raise SettingsError(
+        directory / file,
+        "database",
+        "is neither postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME nor sqlite:///data/FILE.db",
+    )
+
+
+def check_broker(url: str, directory: Path, file: str) -> None:
+    """Raise ``SettingsError`` when a broker's URL is of no kind that HttpCA works with."""
+    if url != EMBEDDED and not url.startswith(("amqp://", "amqps://")):
+        raise SettingsError(
+            directory / file,
+            "broker",
+            f"is neither amqp://USER:PASSWORD@HOST:PORT/VHOST nor {EMBEDDED}",
+        )

@@ -1,0 +1,55 @@
+"""Settings of the signer side: ``DIR/signer/settings.toml``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from settings.common import Log, Seconds, Worker, check_broker, database_url
+from settings.load import FILE, Settings, load
+
+
+class Clock(Settings, frozen=True):
+    """How often the clock does what it does, in seconds."""
+
+    sweep: Seconds = 5.0
+    heartbeat: Seconds = 10.0
+    announce: Seconds = 300.0
+    expire: Seconds = 60.0
+
+
+class SignerSettings(Settings, frozen=True):
+    """Everything in ``settings.toml`` of the signer side.
+
+    ``passphrase_file`` holds the passphrase of the CA key, when that is encrypted; a relative path
+    is below the side's folder. ``waiting_days`` is how long a request waits for an approver before
+    it expires. ``tell_delay`` is for how many seconds a state that `sign` is about to end is kept
+    to ourselves. ``spools`` are folders in which `httpca dev` looks for decisions.
+    """
+
+    role: Literal["signer"]
+    database: str
+    broker: str = "memory:"
+    passphrase_file: str = ""
+    waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
+    tell_delay: Seconds = 2.0
+    directory: str = ""
+    worker: Worker = Worker()
+    clock: Clock = Clock()
+    log: Log = Log()
+
+
+def load_signer(directory: Path) -> SignerSettings:
+    """Read the signer side's settings.
+
+    Raises:
+        SettingsError: see ``settings.load``.
+    """
+    found = load(SignerSettings, directory, "signer")
+    check_broker(found.broker, directory, FILE)
+    return msgspec.structs.replace(
+        found,
+        database=database_url(found.database, directory, FILE),
+        directory=str(directory.resolve()),
+    )

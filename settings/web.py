@@ -1,0 +1,94 @@
+"""Settings of the web side: ``DIR/web/settings.toml``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.errors import SettingsError
+from settings.common import Log, Seconds, Worker, check_broker, database_url
+from settings.load import FILE, Settings, load
+
+
+class Http(Settings, frozen=True):
+    """How process `web` serves.
+
+    ``long_polls`` is how many answers may be held at once; it is kept below ``threads``, so that
+    some thread is always free. ``anonymous`` admits requesters without a token.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8000
+    threads: Annotated[int, Meta(ge=2, le=200)] = 16
+    long_polls: Annotated[int, Meta(ge=0, le=190)] = 8
+    anonymous: bool = False
+    trusted_proxies: Annotated[int, Meta(ge=0, le=5)] = 0
+    max_body: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    idempotency_hours: Annotated[float, Meta(gt=0, le=24 * 365)] = 24.0
+
+
+class Ask(Settings, frozen=True):
+    """When `relay` asks again for what the signer has not answered: after ``first``, then after
+    ever ``factor`` times longer, at most every ``longest`` (seconds)."""
+
+    first: Seconds = 10.0
+    factor: Annotated[float, Meta(ge=1, le=10)] = 2.0
+    longest: Seconds = 3600.0
+
+
+class Clock(Settings, frozen=True):
+    """How often the clock does what it does, in seconds. ``poll`` is the slow look for new requests
+    on PostgreSQL (where a notification comes first), ``poll_sqlite`` the quick one on SQLite."""
+
+    poll: Seconds = 5.0
+    poll_sqlite: Seconds = 0.05
+    sweep: Seconds = 5.0
+    heartbeat: Seconds = 10.0
+    tidy: Seconds = 3600.0
+
+
+class WebSettings(Settings, frozen=True):
+    """Everything in ``settings.toml`` of the web side.
+
+    ``profiles`` are those that the form offers; the signer's policy alone decides what they mean.
+    """
+
+    role: Literal["web"]
+    database: str
+    broker: str = "memory:"
+    profiles: list[str] = msgspec.field(default_factory=lambda: ["server", "client"])
+    secret: str = ""
+    directory: str = ""
+    http: Http = Http()
+    ask: Ask = Ask()
+    worker: Worker = Worker()
+    clock: Clock = Clock()
+    log: Log = Log()
+
+
+def load_web(directory: Path) -> WebSettings:
+    """Read the web side's settings for a worker or clock.
+
+    Raises:
+        SettingsError: see ``settings.load``.
+    """
+    found = load(WebSettings, directory, "web")
+    check_broker(found.broker, directory, FILE)
+    if found.http.long_polls >= found.http.threads:
+        raise SettingsError(
+            directory / FILE,
+            "http.long_polls",
+            f"must be less than http.threads, which is {found.http.threads}",
+        )
+    return msgspec.structs.replace(
+        found,
+        database=database_url(found.database, directory, FILE),
+        directory=str(directory.resolve()),
+    )
+
+
+def load_http(directory: Path) -> WebSettings:
+    """Read the web side's settings for process `web`, which has no access to the broker: the
+    broker's URL is left out of what it gets."""
+    return msgspec.structs.replace(load_web(directory), broker="")

@@ -1,0 +1,51 @@
+"""What all suites share: servers that start when first asked for, and no test left out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.servers import PostgreSQL, RabbitMQ
+
+NOT_RUN = "A test that is skipped or expected to fail shows nothing; mend it or delete it."
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ for the whole session: give each test a vhost or queues of its own."""
+    with RabbitMQ() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL for the whole session: give each test a database of its own."""
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped or hasattr(report, "wasxfail"):
+        fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped:
+        fail(report)
+    return report
+
+
+def fail(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn the report of a test that did not run into that of one that failed."""
+    reason = getattr(report, "wasxfail", None) or report.longrepr
+    if isinstance(reason, tuple):
+        reason = reason[-1]
+    report.outcome = "failed"
+    report.longrepr = f"{reason}\n{NOT_RUN}"
+    vars(report).pop("wasxfail", None)

@@ -1,0 +1,7 @@
+"""Throw-away servers for tests and for trying HttpCA out; they bind to the loopback only."""
+
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.process import ServerError
+from tests.servers.rabbitmq import RabbitMQ
+
+__all__ = ["PostgreSQL", "RabbitMQ", "ServerError"]

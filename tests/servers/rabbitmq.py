@@ -1,0 +1,280 @@
+"""A RabbitMQ of our own, from the distribution's package.
+
+Debian's wrapper in /usr/sbin changes user; the package's own script, in /usr/lib, runs as whoever
+starts it. Node name, ports, cookie, data, log and epmd (the name server of Erlang) are this one's
+alone, and everything listens on the loopback only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import pika
+from pika.exceptions import AMQPError
+
+from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.process import ServerError, ServerProcess, temporary_folder
+
+SCRIPTS = "rabbitmq/lib/rabbitmq_server-*/sbin"
+
+# One scheduler each, asleep when there is nothing to do: tests have few cores.
+FRUGAL = "+S 1:1 +SDcpu 1:1 +SDio 1 +A 1 +sbwt none +sbwtdcpu none +sbwtdio none"
+ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
+
+CONFIGURATION = """\
+listeners.tcp.1 = {host}:{port}
+num_acceptors.tcp = 2
+default_user = {user}
+default_pass = {password}
+disk_free_limit.absolute = 50MB
+vm_memory_high_watermark.absolute = 512MB
+log.file.level = info
+"""
+
+
+class RabbitMQ:
+    """One RabbitMQ node, with an administrator's account and the vhost ``/``.
+
+    Args:
+        directory: where its files lie, kept when it stops; a temporary folder when None.
+        port: for AMQP; a free one when None. It stays the same over a restart.
+    """
+
+    user = "guest"
+    password = "guest"
+
+    def __init__(self, directory: Path | None = None, *, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self._given = directory
+        self._distribution_port = free_port()
+        self._epmd_port = free_port()
+        self._folder: Path | None = None
+        self._epmd: ServerProcess | None = None
+        self._node: ServerProcess | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        return self._node is not None and self._node.running
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that we started and that are to be gone after `stop`."""
+        return [process.pid for process in (self._node, self._epmd) if process is not None]
+
+    def url(self, user: str = user, password: str = password, vhost: str = "/") -> str:
+        """Return the AMQP URL for an account and a vhost."""
+        credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"amqp://{credentials}@{LOOPBACK}:{self.port}/{quote(vhost, safe='')}"
+
+    def start(self) -> None:
+        """Start it and return when it speaks AMQP; go on with the data of the last time.
+
+        Raises:
+            ServerError: it is not installed, or did not start; with the end of its log.
+        """
+        if self.running:
+            return
+        folder = self._prepare()
+        environment = self._environment(folder)
+        if self._epmd is None:
+            # Ours from the start, so that it is known which one to end.
+            self._epmd = ServerProcess(
+                [epmd(), "-address", LOOPBACK, "-port", str(self._epmd_port)],
+                log=folder / "epmd.log",
+                folder=folder,
+                environment=environment,
+            )
+        self._node = ServerProcess(
+            [scripts() / "rabbitmq-server"],
+            log=folder / "output.log",
+            folder=folder,
+            environment=environment,
+        )
+        try:
+            self._node.wait_until(self._speaks_amqp, seconds=90)
+        except BaseException:
+            self.kill()
+            self._clean_up()
+            raise
+
+    def stop(self) -> None:
+        """Stop it in an orderly way, with its epmd; remove the folder if it was a temporary one."""
+        try:
+            if self._node is not None and self._node.running:
+                self._node.stop(signal.SIGTERM, seconds=30)
+        finally:
+            self._clean_up()
+
+    def kill(self) -> None:
+        """End it in an instant, as a power cut would; its files stay for the next `start`."""
+        if self._node is not None:
+            self._node.kill()
+            self._node = None
+
+    def restart(self) -> None:
+        """Stop it in an orderly way, unless it was killed, and start it with the same data."""
+        if self._node is not None and self._node.running:
+            self._node.stop(signal.SIGTERM, seconds=30)
+        self._node = None
+        self.start()
+
+    def add_vhost(self, vhost: str) -> None:
+        """Make a vhost in which the administrator may do everything."""
+        self.ctl("add_vhost", vhost)
+        self.set_permissions(self.user, vhost)
+
+    def delete_vhost(self, vhost: str) -> None:
+        """Remove a vhost with all its queues."""
+        self.ctl("delete_vhost", vhost)
+
+    def add_user(self, user: str, password: str) -> None:
+        """Make an account, which may do nothing yet."""
+        self.ctl("add_user", user, password)
+
+    def set_permissions(
+        self,
+        user: str,
+        vhost: str = "/",
+        *,
+        configure: str = ".*",
+        write: str = ".*",
+        read: str = ".*",
+    ) -> None:
+        """Say, by regular expressions over names, what an account may do in a vhost."""
+        self.ctl("set_permissions", "--vhost", vhost, user, configure, write, read)
+
+    def queues(self, vhost: str = "/") -> dict[str, int]:
+        """Return the queues of a vhost and the number of messages in each, also unacknowledged."""
+        table = self.ctl("list_queues", "--vhost", vhost, "--no-table-headers", "name", "messages")
+        rows = (line.rsplit("\t", 1) for line in table.splitlines() if "\t" in line)
+        return {name: int(messages) for name, messages in rows}
+
+    def ctl(self, *arguments: str) -> str:
+        """Run a rabbitmqctl command (each takes a second or two) and return its output.
+
+        Raises:
+            ServerError: the command failed; with what it printed.
+        """
+        if self._folder is None:
+            raise ServerError("rabbitmqctl needs a running server")
+        done = subprocess.run(
+            [scripts() / "rabbitmqctl", "--quiet", *arguments],
+            cwd=self._folder,
+            env=self._environment(self._folder),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ServerError(f"rabbitmqctl {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _prepare(self) -> Path:
+        """Make the folder with the configuration, unless it is there from an earlier start."""
+        if self._folder is None:
+            if self._given is None:
+                self._folder = temporary_folder(self, "rabbitmq")
+            else:
+                self._given.mkdir(parents=True, exist_ok=True)
+                self._folder = self._given.resolve()
+        folder = self._folder
+        (folder / "rabbitmq.conf").write_text(
+            CONFIGURATION.format(
+                host=LOOPBACK, port=self.port, user=self.user, password=self.password
+            )
+        )
+        (folder / "advanced.config").write_text("[].\n")
+        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "environment.conf").touch()
+        cookie = folder / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.touch(mode=0o600)
+            cookie.write_text(secrets.token_hex(16))
+        return folder
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "LANG": "C.UTF-8",
+            "HOME": str(folder),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
+            "RABBITMQ_NODENAME": "httpca@localhost",
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "environment.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+            "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{FRUGAL} {ON_LOOPBACK}",
+            "RABBITMQ_CTL_ERL_ARGS": f"{FRUGAL} {ON_LOOPBACK}",
+            # The script then becomes the server instead of waiting for it, so that the process that
+            # we know is the one that counts.
+            "detached": "yes",
+        }
+
+    def _speaks_amqp(self) -> bool:
+        try:
+            pika.BlockingConnection(pika.URLParameters(self.url())).close()
+        except (AMQPError, OSError):
+            return False
+        return True
+
+    def _clean_up(self) -> None:
+        for process in (self._node, self._epmd):
+            if process is not None:
+                process.kill()
+        self._node = self._epmd = None
+        if self._given is None and self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+
+def scripts() -> Path:
+    """Return the folder of RabbitMQ's own commands.
+
+    Raises:
+        ServerError: RabbitMQ is not installed.
+    """
+    found = sorted(Path("/usr/lib").glob(SCRIPTS))
+    if not found:
+        raise ServerError("RabbitMQ is not installed: apt-get install rabbitmq-server")
+    return found[-1]
+
+
+def epmd() -> Path:
+    """Return Erlang's name server, which comes with RabbitMQ.
+
+    Raises:
+        ServerError: Erlang is not installed.
+    """
+    found = [*Path("/usr/lib/erlang").glob("erts-*/bin/epmd")]
+    if not found:
+        raise ServerError("Erlang is not installed: apt-get install rabbitmq-server")
+    return found[-1]
