@@ -7,6 +7,7 @@ same signed messages, the same checks, the same databases.
 import fcntl
 import os
 import shlex
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ from pipeline.run.signer_side import open_signer_side
 from pipeline.run.web_clock import WebClock
 from pipeline.run.web_side import open_web_side
 from pipeline.run.worker import LAST_WORK, start_worker
-from pipeline.setup.directory import SetupOptions, create
+from pipeline.setup.directory import create
+from pipeline.setup.options import SetupOptions
 from pipeline.signer import tables as signer_tables
 from pipeline.stages import DECIDE, Role
 from pipeline.states import FINAL
@@ -88,7 +90,7 @@ def _serve(directory: Path, port: int | None) -> int:
         start_worker(web.broker, Role.WEB, web_settings.worker.threads),
         start_worker(signer.broker, Role.SIGNER, signer_settings.worker.threads),
     ]
-    clocks = [WebClock(web.side), SignerClock(signer.side)]
+    clocks: tuple[WebClock, SignerClock] = (WebClock(web.side), SignerClock(signer.side))
     for clock in clocks:
         clock.start()
     spools = threading.Thread(
@@ -96,7 +98,8 @@ def _serve(directory: Path, port: int | None) -> int:
     )
     spools.start()
     server = Server(web_settings, create_app(web_settings, web_database), port=port)
-    print(_welcome(directory, server.url), flush=True)
+    sys.stdout.write(_welcome(directory, server.url))
+    sys.stdout.flush()
     server.run_until(stopping)
     for clock in clocks:
         clock.stop()
@@ -105,7 +108,7 @@ def _serve(directory: Path, port: int | None) -> int:
     spools.join(timeout=5)
     web_database.dispose()
     signer_database.dispose()
-    print("HttpCA has stopped; started again it goes on where it was.", flush=True)
+    sys.stdout.write("HttpCA has stopped; started again it goes on where it was.\n")
     return 0
 
 

@@ -45,9 +45,7 @@ SIGN: Final = Stage("sign", Role.SIGNER, WakeUp, frozenset({Role.SIGNER}))
 TRANSMIT: Final = Stage("transmit", Role.SIGNER, WakeUp, frozenset({Role.SIGNER}))
 DELIVER: Final = Stage("deliver", Role.WEB, OutcomeBatch, frozenset({Role.SIGNER}))
 
-STAGES: Final = {
-    stage.queue: stage for stage in (RELAY, POLICY, DECIDE, SIGN, TRANSMIT, DELIVER)
-}
+STAGES: Final = {stage.queue: stage for stage in (RELAY, POLICY, DECIDE, SIGN, TRANSMIT, DELIVER)}
 """Every stage by the name of its queue."""
 
 

@@ -1,1 +1,1 @@
-"""`httpca approve`: what waits for an approver, what they are shown, and how their word is carried."""
+"""`httpca approve`: what waits, what an approver is shown, and how their word is carried."""

@@ -9,7 +9,7 @@ from pipeline.approve.waiting import Recorded
 
 
 def text(value: Any) -> str:
-    """Return JSON that is safe to show in a terminal too: nothing in it is outside printable ASCII."""
+    """Return JSON in printable ASCII only, so that it is safe to show in a terminal too."""
     return json.dumps(value, ensure_ascii=True, indent=2).replace("\x7f", "\\u007f")
 
 

@@ -4,31 +4,26 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 already decided otherwise,
 confirmed in time; of several decisions the first of 1, 5, 3, 4 that occurred.
 """
 
-import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import DBAPIError
 
 from pipeline.approve import as_json, waiting
 from pipeline.approve.confirm import Answer, exit_code
 from pipeline.approve.decision import Verdict, check_reason
-from pipeline.approve.desk import Desk, open_desk
-from pipeline.approve.facts import Facts
-from pipeline.approve.find import Ambiguous, NotFound, find
+from pipeline.approve.desk import Desk
+from pipeline.approve.edge import console, opened_desk
+from pipeline.approve.find import find
 from pipeline.approve.harmless import harmless
 from pipeline.approve.interactive import Walk
-from pipeline.approve.screen import age, screen
+from pipeline.approve.listing import listing
+from pipeline.approve.screen import screen
 from pipeline.approve.spool import Spooled
 from pipeline.errors import HttpcaError
-from settings.approver import load_approver
 
 TIMEOUT: Final = 10.0
 
@@ -67,10 +62,10 @@ def approve(context: click.Context, config: Path | None, timeout: float) -> None
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    with _desk(context, config) as desk:
+    with opened_desk(config or context.obj) as desk:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise click.UsageError("without a verb this needs a terminal; see --help for the verbs")
-        context.exit(Walk(desk, _console(), timeout).run())
+        context.exit(Walk(desk, console(), timeout).run())
 
 
 @approve.command("list")
@@ -86,20 +81,17 @@ def approve(context: click.Context, config: Path | None, timeout: float) -> None
 @click.pass_context
 def list_(context: click.Context, config: Path | None, json_: bool, limit: int) -> None:
     """List what waits, the oldest first."""
-    with _desk(context, config) as desk:
+    with opened_desk(config or context.obj) as desk:
         facts = [desk.look(request) for request in waiting.oldest(desk.database, limit)]
         count = waiting.count(desk.database)
         if json_:
             requests = [as_json.summary(one) for one in facts]
             click.echo(as_json.text({"waiting": count, "requests": requests}))
             return
-        console = _console()
-        if not facts:
-            console.print("Nothing waits for approval.")
-            return
-        console.print(_table(desk, facts))
+        out = console()
+        out.print(listing(facts, desk.clock()) if facts else "Nothing waits for approval.")
         if count > len(facts):
-            console.print(f"… and {count - len(facts)} more; see --limit.")
+            out.print(f"… and {count - len(facts)} more; see --limit.")
 
 
 @approve.command()
@@ -109,12 +101,12 @@ def list_(context: click.Context, config: Path | None, json_: bool, limit: int) 
 @click.pass_context
 def show(context: click.Context, id_: str, config: Path | None, json_: bool) -> None:
     """Show one request. ID may be the beginning of an id."""
-    with _desk(context, config) as desk:
+    with opened_desk(config or context.obj) as desk:
         facts = desk.look(find(desk.database, id_))
         if json_:
             click.echo(as_json.text(as_json.whole(facts)))
         else:
-            _console().print(screen(facts, desk.me, desk.clock()))
+            console().print(screen(facts, desk.me, desk.clock()))
 
 
 @approve.command()
@@ -137,7 +129,7 @@ def accept(
     """Accept requests and wait until the signer has recorded that."""
     if digest is not None and len(ids) > 1:
         raise click.UsageError("--digest goes with one ID only")
-    with _desk(context, config) as desk:
+    with opened_desk(config or context.obj) as desk:
         context.exit(_decide_all(desk, ids, "accept", "", timeout, json_, digest))
 
 
@@ -157,7 +149,7 @@ def reject(
     json_: bool,
 ) -> None:
     """Reject requests, with a reason, and wait until the signer has recorded that."""
-    with _desk(context, config) as desk:
+    with opened_desk(config or context.obj) as desk:
         context.exit(_decide_all(desk, ids, "reject", reason, timeout, json_, None))
 
 
@@ -177,11 +169,9 @@ def _decide_all(
     for request in requests.values():
         facts = desk.look(request)
         if digest is not None and digest.lower() != facts.digest:
-            raise HttpcaError(
-                f"Request {request.id} is not what has that digest. Nothing was sent."
-            )
+            raise HttpcaError(f"Request {request.id} has another digest. Nothing was sent.")
         if not json_:
-            _console().print(screen(facts, desk.me, desk.clock(), f"To {verdict}"))
+            console().print(screen(facts, desk.me, desk.clock(), f"To {verdict}"))
         made.append(desk.decide(facts, verdict, reason))
     sent = [one for one in made if isinstance(one, Spooled)]
     confirmed = iter(desk.confirm(sent, timeout))
@@ -190,82 +180,5 @@ def _decide_all(
         click.echo(as_json.text({"results": [as_json.answer(answer) for answer in answers]}))
     else:
         for answer in answers:
-            _console().print(Text(f"{answer.request_id}: {harmless(answer.sentence, 4000)}"))
+            console().print(Text(f"{answer.request_id}: {harmless(answer.sentence, 4000)}"))
     return exit_code(answers)
-
-
-@contextmanager
-def _desk(context: click.Context, config: Path | None) -> Iterator[Desk]:
-    """Open the approver's desk, send first what earlier runs left, and explain every failure."""
-    config = config or context.obj
-    if config is None:
-        raise click.UsageError("Say who you are: --config DIR/approvers/NAME")
-    try:
-        desk = open_desk(load_approver(config))
-        try:
-            _report_flush(desk)
-            yield desk
-        finally:
-            desk.close()
-    except Ambiguous as error:
-        raise click.UsageError(str(error)) from error
-    except NotFound as error:
-        raise _failure(str(error), 3) from error
-    except HttpcaError as error:
-        raise _failure(str(error), 1) from error
-    except DBAPIError as error:
-        raise _failure(_of_database(error), 1) from error
-
-
-def _report_flush(desk: Desk) -> None:
-    answers, damaged = desk.flush()
-    for answer in answers:
-        said = f"Your earlier decision to {answer.verdict} {answer.request_id}: {answer.sentence}"
-        click.echo(harmless(said, 4000), err=True)
-    for problem in damaged:
-        click.echo(harmless(f"{problem} Look at it, and remove it.", 4000), err=True)
-
-
-def _of_database(error: DBAPIError) -> str:
-    first = str(error.orig).strip().partition("\n")[0]
-    return f"The signer's database cannot be read ({first})."
-
-
-def _failure(sentence: str, code: int) -> click.ClickException:
-    failure = click.ClickException(harmless(sentence, 4000))
-    failure.exit_code = code
-    return failure
-
-
-def _console() -> Console:
-    """Return the terminal: without colour or markup when it is none."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    terminal = sys.stdout.isatty()
-    return Console(
-        file=sys.stdout,
-        force_terminal=terminal,
-        color_system="auto" if terminal else None,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
-
-
-def _table(desk: Desk, facts: Sequence[Facts]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for one in facts:
-        request = one.request
-        names = [] if one.csr is None else [harmless(name.display()) for name in one.csr.names]
-        more = f", … ({len(names)} names)" if len(names) > 2 else ""
-        who = "anonymous" if request.requester is None else f"“{harmless(request.requester, 60)}”"
-        what = Text(", ".join(names[:2]) + more if names else "no names")
-        what.append(f"\n{harmless(request.profile_name, 40)}, {who}")
-        what.append(f", {age(request.submitted_at, desk.clock())}")
-        what.append(
-            "\n! " + "\n! ".join(map(harmless, one.unusual)) if one.unusual else "", "yellow"
-        )
-        table.add_row(Text(request.id, "bold"), what)
-    return table

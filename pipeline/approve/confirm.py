@@ -157,6 +157,8 @@ class Confirmer:
                 "Refused: the request is not, or no longer, what you were shown."
                 " Nothing was decided by this; look at it again.",
             )
+        if record.effect == "without-reason":
+            return answer(Result.NOT_POSSIBLE, "Refused: the rejection has no reason.")
         before = _said_before(self.me, request) if record.effect == "repeated" else None
         if before is not None:
             stands = f"You {standing.done(before.verdict)} it on {standing.at(before.decided_at)}."

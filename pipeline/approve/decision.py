@@ -1,4 +1,4 @@
-"""Make an approver's decision and seal it: a digest of what they were shown, under their own key."""
+"""Make an approver's decision and seal it: a digest of what was shown, under their own key."""
 
 import unicodedata
 import uuid

@@ -46,7 +46,7 @@ class Desk:
         return next((s for s in spooled if s.decision.request_id == request_id), None)
 
     def flush(self, timeout: float = FLUSH_FOR) -> tuple[list[Answer], list[SpoolDamaged]]:
-        """Send what earlier runs left in the spool; return what became of it, and what is damaged."""
+        """Send what earlier runs left; return what became of it, and which files are damaged."""
         spooled, damaged = self.spool.list()
         return (self.confirm(spooled, timeout) if spooled else []), damaged
 
@@ -69,11 +69,8 @@ class Desk:
         if before is not None:
             if before.decision.verdict == verdict:
                 return before
-            return _impossible(
-                shown.request,
-                verdict,
-                f"Your decision to {before.decision.verdict} it is under way and not confirmed yet.",
-            )
+            sentence = f"Your decision to {before.decision.verdict} it is under way, unconfirmed."
+            return _impossible(shown.request, verdict, sentence)
         if self.identity is None:
             self.identity = decision.load_identity(self.settings)
         made = decision.decide(shown.request.approvable(), verdict, reason, self.clock())

@@ -5,7 +5,7 @@ Pure: made from a request as it was read, and nothing else.
 
 import base64
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -19,6 +19,9 @@ from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.errors import RequesterError
 
+MAX_COMMON_NAME: Final = 64
+"""Characters: a longer CN is left out (RFC 5280 appendix A.1), as the signer does it."""
+
 MANY_NAMES: Final = 20
 """From how many names on their number is worth a word of its own."""
 
@@ -31,6 +34,7 @@ class CertificateToBe:
     names: tuple[Name, ...]
     key_usage: tuple[str, ...]
     extended_key_usage: tuple[str, ...]
+    validity: str
     not_after: datetime
     cut_short: bool
     urls: tuple[tuple[str, str], ...]
@@ -111,17 +115,20 @@ def _certificate(
     csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
 ) -> CertificateToBe:
     name = csr.taken_common_name
-    wanted = now - profile.backdate_time + profile.validity_time
+    taken = name is not None and len(name) <= MAX_COMMON_NAME
+    begin = now.replace(microsecond=0) - profile.backdate_time
+    wanted = begin + profile.validity_time - timedelta(seconds=1)
     urls = (
         *(("CRL", url) for url in profile.crl_distribution_points),
         *(("OCSP", url) for url in profile.ocsp),
         *(("issuer", url) for url in profile.ca_issuers),
     )
     return CertificateToBe(
-        subject="" if name is None else f"CN={name}",
+        subject=f"CN={name}" if taken else "",
         names=csr.names,
         key_usage=profile.usages_for(csr.key.family),
         extended_key_usage=profile.extended_key_usage,
+        validity=profile.validity,
         not_after=min(wanted, issuer.not_valid_after_utc),
         cut_short=issuer.not_valid_after_utc < wanted,
         urls=urls,
@@ -142,11 +149,8 @@ def _unusual(
     if csr is not None:
         for name in csr.names:
             found += [f"{warning}." for warning in homographs.warnings(name)]
-        found += [
-            f"{name.display()} stands for every host there."
-            for name in csr.names
-            if name.is_wildcard
-        ]
+        wild = [name.display() for name in csr.names if name.is_wildcard]
+        found += [f"{name} stands for every host there." for name in wild]
         if len(csr.names) >= MANY_NAMES:
             found.append(f"It asks for {len(csr.names)} names.")
         if csr.unsupported_names:

@@ -29,7 +29,7 @@ PROMPT: Final = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit > "
 _WORDS: Final = {"a": "accept", "r": "reject", "s": "skip", "c": "CSR", "q": "quit"}
 
 
-class Quit(Exception):  # noqa: N818 - it is a wish, not an error
+class Quit(Exception):
     """The approver wants to stop."""
 
 

@@ -19,6 +19,7 @@ from pipeline.approve import standing
 from pipeline.approve.facts import CertificateToBe, Facts
 from pipeline.approve.harmless import harmless
 from pipeline.approve.waiting import Recorded
+from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 
 SHOWN_OF_COMMENT: Final = 400
@@ -99,7 +100,7 @@ def _request(facts: Facts, me: str, now: datetime) -> Iterable[Row]:
 def _certificate(facts: Facts, now: datetime) -> Iterable[Row]:
     certificate, csr, profile = facts.certificate, facts.csr, facts.profile
     if csr is not None:
-        yield "Subject", _subject(facts)
+        yield "Subject", _subject(csr, certificate)
         yield "Names", _names(csr.names)
         yield "Key", Text(f"{csr.key.text}, SPKI SHA-256:\n{csr.key.fingerprint}")
     if profile is not None:
@@ -107,7 +108,7 @@ def _certificate(facts: Facts, now: datetime) -> Iterable[Row]:
         yield "Profile", Text.assemble((harmless(profile.name), "bold"), harmless(more))
     if certificate is not None:
         yield "Key use", Text(_usages(certificate))
-        yield "Valid", Text(_validity(facts, certificate))
+        yield "Valid", Text(_validity(certificate))
         for kind, url in certificate.urls:
             yield "URL", Text(f"{kind}: {harmless(url)}")
     if facts.issuer is None:
@@ -118,12 +119,10 @@ def _certificate(facts: Facts, now: datetime) -> Iterable[Row]:
         yield "Issuer", Text(f"{subject}, SHA-256:\n{fingerprint}")
 
 
-def _subject(facts: Facts) -> Text:
-    assert facts.csr is not None
-    if facts.certificate is not None and facts.certificate.subject:
-        return Text(harmless(facts.certificate.subject))
-    asked = f" (the CSR says {harmless(facts.csr.subject)})" if facts.csr.subject else ""
-    return Text(f"empty{asked}")
+def _subject(csr: Csr, certificate: CertificateToBe | None) -> Text:
+    if certificate is not None and certificate.subject:
+        return Text(harmless(certificate.subject))
+    return Text(f"empty (the CSR says {harmless(csr.subject)})" if csr.subject else "empty")
 
 
 def _names(names: tuple[Name, ...]) -> RenderableType:
@@ -139,12 +138,11 @@ def _usages(certificate: CertificateToBe) -> str:
     return ", ".join(harmless(usage).replace("_", " ") for usage in usages) + "; no CA"
 
 
-def _validity(facts: Facts, certificate: CertificateToBe) -> str:
-    assert facts.profile is not None
+def _validity(certificate: CertificateToBe) -> str:
     until = f"{certificate.not_after:%Y-%m-%d}"
     if certificate.cut_short:
         return f"until its issuer ends, {until}"
-    return f"{facts.profile.validity} (if issued now, until {until})"
+    return f"{certificate.validity} (if issued now, until {until})"
 
 
 def _rule(rule: Mapping[str, Any]) -> Text:
@@ -153,9 +151,10 @@ def _rule(rule: Mapping[str, Any]) -> Text:
     text = Text(harmless(f"“{rest.pop('name', 'without a name')}”"))
     if action := rest.pop("action", None):
         text.append(f" says {harmless(str(action))}")
-    shown = [
-        f"{key} = {_value(value)}" for key, value in rest.items() if value not in ("", [], None)
-    ]
+    quorum = rest.pop("quorum", 1)
+    text.append(f", {_value(quorum)} approvals needed" if quorum != 1 else "")
+    given = {key: value for key, value in rest.items() if value not in ("", [], None, False)}
+    shown = [f"{key} = {_value(value)}" for key, value in given.items()]
     return text.append(harmless(" when " + ", ".join(shown))) if shown else text
 
 

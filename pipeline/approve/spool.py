@@ -75,7 +75,7 @@ class Spool:
         return spooled
 
     def list(self) -> tuple[list[Spooled], list[SpoolDamaged]]:
-        """Return what lies in the spool, by the time of the decision, and which files are damaged."""
+        """Return what lies in the spool, oldest decision first, and what is damaged."""
         found: list[Spooled] = []
         damaged: list[SpoolDamaged] = []
         for file in sorted(self.folder.glob("*" + SUFFIX)):

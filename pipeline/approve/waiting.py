@@ -185,7 +185,7 @@ def _with_all(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> list
     found = connection.execute(
         select(issuers.fingerprint, issuers.certificate).where(issuers.fingerprint.in_(wanted))
     )
-    certificates = {fingerprint: certificate for fingerprint, certificate in found}
+    certificates = {row.fingerprint: row.certificate for row in found}
     return [
         Request(
             **{**row, "state": State(row["state"])},

@@ -103,9 +103,7 @@ class MemoryConsumer(Consumer):
             self._slots.release()
             return None
         try:
-            return MessageProxy(
-                self.broker.gate.admit(octets, self.queue_name, redelivered=False)
-            )
+            return MessageProxy(self.broker.gate.admit(octets, self.queue_name, redelivered=False))
         except MessageRefused as refused:
             self.broker.exchange.dead_letters.append((self.queue_name, refused.reason, octets))
             self._slots.release()

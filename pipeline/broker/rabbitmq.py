@@ -163,7 +163,7 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         return declared
 
 
-class SignedConsumer(_RabbitmqConsumer):  # type: ignore[misc]
+class SignedConsumer(_RabbitmqConsumer):
     """Lets a message through to Dramatiq only when it passed every check."""
 
     broker: SignedRabbitmqBroker

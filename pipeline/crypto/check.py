@@ -11,16 +11,16 @@ from pipeline.errors import N_, Refused
 
 NO_NAMES: Final = N_(
     "The CSR has no subject alternative names. Make it again with the names that the certificate is"
-    " for, for example with: openssl req -new … -addext \"subjectAltName=DNS:www.example.com\""
+    ' for, for example with: openssl req -new … -addext "subjectAltName=DNS:www.example.com"'
 )
 ONLY_COMMON_NAME: Final = N_(
     "The CSR has the common name “%(name)s”, but no subject alternative names, and only these are"
     " used. Make it again, for example with: openssl req -new … -addext"
-    " \"subjectAltName=DNS:%(name)s\""
+    ' "subjectAltName=DNS:%(name)s"'
 )
 TOO_MANY: Final = N_(
-    "The CSR has %(count)d names; profile “%(profile)s” allows %(allowed)d. Spread them over several"
-    " CSRs."
+    "The CSR has %(count)d names; profile “%(profile)s” allows %(allowed)d. Spread them over"
+    " several CSRs."
 )
 UNSUPPORTED: Final = N_(
     "The CSR requests “%(name)s”, a name of a kind that is never issued here. Remove it."
@@ -31,12 +31,12 @@ KIND: Final[dict[Kind, str]] = {
         " choose another profile."
     ),
     "ip": N_(
-        "Profile “%(profile)s” allows no IP addresses, but the CSR requests “%(name)s”. Remove it or"
-        " choose another profile."
+        "Profile “%(profile)s” allows no IP addresses, but the CSR requests “%(name)s”. Remove it"
+        " or choose another profile."
     ),
     "email": N_(
-        "Profile “%(profile)s” allows no e-mail addresses, but the CSR requests “%(name)s”. Remove it"
-        " or choose another profile."
+        "Profile “%(profile)s” allows no e-mail addresses, but the CSR requests “%(name)s”. Remove"
+        " it or choose another profile."
     ),
     "uri": N_(
         "Profile “%(profile)s” allows no URIs, but the CSR requests “%(name)s”. Remove it or choose"

@@ -19,12 +19,12 @@ DAMAGED: Final = N_(
     "The CSR is damaged and cannot be read. Make it again, and send the file as it is."
 )
 UNSUPPORTED_KEY: Final = N_(
-    "The CSR's public key is of a kind that is not supported. Make an EC P-256, an RSA or an Ed25519"
-    " key."
+    "The CSR's public key is of a kind that is not supported. Make an EC P-256, an RSA or an"
+    " Ed25519 key."
 )
 PSS_KEY: Final = N_(
-    "The CSR's RSA key is restricted to PSS signatures, which is not supported. Make an ordinary RSA"
-    " or an EC P-256 key."
+    "The CSR's RSA key is restricted to PSS signatures, which is not supported. Make an ordinary"
+    " RSA or an EC P-256 key."
 )
 UNSUPPORTED_SIGNATURE: Final = N_(
     "The CSR is signed with an algorithm that is not supported. Make it again with SHA-256"
@@ -35,8 +35,8 @@ WEAK_SIGNATURE: Final = N_(
     " (“openssl req -new -sha256 …”)."
 )
 BAD_SIGNATURE: Final = N_(
-    "The CSR's signature does not fit its public key: it was changed, or damaged. Make it again with"
-    " the private key that belongs to it."
+    "The CSR's signature does not fit its public key: it was changed, or damaged. Make it again"
+    " with the private key that belongs to it."
 )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _DURATION: Final = re.compile(r"(?P<count>[0-9]{1,9})(?P<unit>[smhdwy])")
 
-MAX: Final = timedelta(days=100 * 365)
+MAX_SECONDS: Final = 100 * _UNITS["y"]
 
 
 @lru_cache(maxsize=1024)
@@ -23,7 +23,7 @@ def parse(text: str) -> timedelta:
         raise ValueError(
             f"{text!r} is not a duration; write a whole number and s, m, h, d, w or y, as in 90d"
         )
-    duration = timedelta(seconds=int(found["count"]) * _UNITS[found["unit"]])
-    if duration > MAX:
+    seconds = int(found["count"]) * _UNITS[found["unit"]]
+    if seconds > MAX_SECONDS:
         raise ValueError(f"{text!r} is too long; 100y is the most")
-    return duration
+    return timedelta(seconds=seconds)

@@ -5,7 +5,7 @@ Nothing outside the signature is read, and nothing is believed before it is veri
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from pipeline.crypto.identity import Identity, Sender
 from pipeline.crypto.trust import Trust
 from pipeline.errors import MessageRefused
 from pipeline.stages import STAGES, Stage
+
+B = TypeVar("B", bound=messages.Body)
 
 FROM_THE_FUTURE: Final = timedelta(minutes=10)
 """How far ahead of our clock a message may say that it was sent."""
@@ -37,6 +39,16 @@ class Received:
     sent_at: datetime
     token: bytes = field(repr=False)
     redelivered: bool = False
+
+    def body_as(self, kind: type[B]) -> B:
+        """Return the body, which is what the stage carries.
+
+        Raises:
+            TypeError: the actor is bound to a stage that carries something else: a defect.
+        """
+        if not isinstance(self.body, kind):
+            raise TypeError(f"{self.stage.queue} does not carry {kind.__name__}")
+        return self.body
 
 
 class Envelope:

@@ -110,9 +110,11 @@ def load(certificate_file: Path, key_file: Path, passphrase: bytes | None = None
         key = load_pem_private_key(key_file.read_bytes(), passphrase)
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(key_file, "", f"no readable private key: {error}") from error
-    if key.public_key() != certificate.key:
+    if (
+        not isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey)
+        or key.public_key() != certificate.key
+    ):
         raise SettingsError(key_file, "", f"this key does not belong to {certificate_file}")
-    assert isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey)
     return Identity(certificate, key)
 
 

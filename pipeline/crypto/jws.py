@@ -55,9 +55,9 @@ def algorithm(key: PublicKey) -> str:
     """
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "EdDSA"
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
-        return _CURVES[key.curve.name][0]
-    raise ValueError("message keys are Ed25519, P-256 or P-384")
+    if key.curve.name not in _CURVES:
+        raise ValueError("message keys are Ed25519, P-256 or P-384")
+    return _CURVES[key.curve.name][0]
 
 
 _CURVES: Final[dict[str, tuple[str, hashes.HashAlgorithm, int]]] = {

@@ -23,8 +23,8 @@ TOO_LARGE: Final = N_(
     "What you sent is larger than 64 KiB. Send only the CSR, and fewer names if it is that large."
 )
 NOTHING: Final = N_(
-    "There is no CSR in what you sent. Send the whole text from “-----BEGIN CERTIFICATE REQUEST-----”"
-    " to “-----END CERTIFICATE REQUEST-----”, or the CSR as DER."
+    "There is no CSR in what you sent. Send the whole text from"
+    " “-----BEGIN CERTIFICATE REQUEST-----” to “-----END CERTIFICATE REQUEST-----”, or the CSR as DER."
 )
 SOMETHING_ELSE: Final = N_(
     "What you sent is not a CSR but “%(label)s”. Send the text that begins with"
@@ -35,8 +35,8 @@ CERTIFICATE: Final = N_(
     " (“openssl req -new -key KEY …”)."
 )
 PUBLIC_KEY: Final = N_(
-    "What you sent is a public key, not a CSR. Make a CSR with the private key that belongs to it and"
-    " send that (“openssl req -new -key KEY …”)."
+    "What you sent is a public key, not a CSR. Make a CSR with the private key that belongs to it"
+    " and send that (“openssl req -new -key KEY …”)."
 )
 PRIVATE_KEY: Final = N_(
     "You sent a private key. It has left your hands and must now be considered exposed: make a new"
@@ -47,7 +47,8 @@ BROKEN: Final = N_(
     " again, without changes."
 )
 CUT_OFF: Final = N_(
-    "The CSR is incomplete: its “-----END %(label)s-----” line is missing. Copy the whole file again."
+    "The CSR is incomplete: its “-----END %(label)s-----” line is missing. Copy the whole file"
+    " again."
 )
 TWO: Final = N_("You sent %(count)d CSRs. Send each one as a request of its own.")
 
@@ -87,7 +88,7 @@ def name_what_it_is(der: bytes) -> Unreadable:
     ):
         try:
             load(der)
-        except Exception:  # noqa: BLE001 - a parser of hostile bytes may raise anything
+        except Exception:  # noqa: BLE001, S112 - a parser of hostile bytes may raise anything
             continue
         return Unreadable("not-a-csr", sentence)
     return Unreadable("not-a-csr", NOTHING)

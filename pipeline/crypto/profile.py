@@ -51,7 +51,9 @@ EXTENDED_KEY_USAGES: Final = {
     "ocsp_signing": "1.3.6.1.5.5.7.3.9",
 }
 _ANY_EXTENDED_KEY_USAGE: Final = "2.5.29.37.0"
-_OID: Final = re.compile(r"(?:[01]\.[0-9]|[01]\.[1-3][0-9]|2\.[0-9]{1,9})(?:\.(?:0|[1-9][0-9]{0,18}))+")
+_OID: Final = re.compile(
+    r"(?:[01]\.[0-9]|[01]\.[1-3][0-9]|2\.[0-9]{1,9})(?:\.(?:0|[1-9][0-9]{0,18}))+"
+)
 _URL: Final = re.compile(r"https?://[!-~]+")
 _MOST_NAMES: Final = 10_000
 

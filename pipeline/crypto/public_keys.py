@@ -28,7 +28,7 @@ class PublicKeyFacts(msgspec.Struct, frozen=True):
     """What is said of a public key.
 
     ``kind`` is ``rsa:2048``, ``ec:P-256``, ``ed25519``, or the name of whatever else it is;
-    ``fingerprint`` the SHA-256 of its SubjectPublicKeyInfo (hex); ``text`` names the kind for people.
+    ``fingerprint`` the SHA-256 of its SubjectPublicKeyInfo (hex); ``text`` the kind for people.
     """
 
     kind: str

@@ -13,14 +13,15 @@ from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import names
 from pipeline.crypto.names import Name
+from pipeline.crypto.quiet import quiet
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, Refused, Unreadable
 
 _EXTENSION_REQUEST: Final = "1.2.840.113549.1.9.14"
 
 DAMAGED: Final = N_(
-    "The CSR's extensions are damaged and cannot be read. Make the CSR again, and send the file as it"
-    " is."
+    "The CSR's extensions are damaged and cannot be read. Make the CSR again, and send the file as"
+    " it is."
 )
 UNSUPPORTED_KIND: Final = N_(
     "The CSR requests a name of a kind that is never issued here. Request only DNS names, IP"
@@ -50,9 +51,10 @@ def read(request: x509.CertificateSigningRequest) -> Requested:
         Refused: ``invalid-name``.
     """
     try:
-        subject = request.subject
-        extensions = request.extensions
-        attributes = request.attributes
+        with quiet(request.tbs_certrequest_bytes):
+            subject = request.subject
+            extensions = request.extensions
+            attributes = request.attributes
     except x509.UnsupportedGeneralNameType:
         raise Refused("name-not-allowed", UNSUPPORTED_KIND) from None
     except (ValueError, x509.DuplicateExtension):
@@ -175,7 +177,7 @@ _TITLES: Final = {
 
 def _title(oid: x509.ObjectIdentifier) -> str:
     """Return the readable name of an extension or attribute, or its number."""
-    known: str = oid._name  # noqa: SLF001 - the library's own table of names has no public door
+    known: str = oid._name  # The library's table of names has no public door.
     if known != "Unknown OID":
         return known
     return _TITLES.get(oid.dotted_string, oid.dotted_string)

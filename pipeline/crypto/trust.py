@@ -63,7 +63,9 @@ class Trust:
         try:
             files = sorted(self.folder.glob("*.pem"))
             stamp = tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files)
-        except OSError as error:  # a file went while we looked: the next look finds the folder at rest
+        except (
+            OSError
+        ) as error:  # a file went while we looked: the next look finds the folder at rest
             self.problems = [SettingsError(self.folder, "", f"cannot be read: {error}")]
             return
         if stamp == self._stamp:

@@ -1,8 +1,8 @@
 """The one canonical form of a URI in a certificate (RFC 3986, RFC 5280 section 4.2.1.6).
 
 Stricter than RFC 3986 allows: whatever two readers could understand differently (dot segments, an
-encoded slash, user names, empty segments) is refused rather than normalised, so that a pattern which
-matches by path segments cannot be led astray.
+encoded slash, user names, empty segments) is refused rather than normalised, so that a pattern
+which matches by path segments cannot be led astray.
 """
 
 import re

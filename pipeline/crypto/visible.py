@@ -9,7 +9,7 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def visible(text: str, limit: int = 1000) -> str:
-    """Return the text with each hidden character written as ``\\x1b``, ``\\u202e`` or ``\\U000e0001``.
+    """Return the text with hidden characters written as ``\\x1b``, ``\\u202e``, ``\\U000e0001``.
 
     What is longer than ``limit`` characters is cut, with an ellipsis at the end.
     """

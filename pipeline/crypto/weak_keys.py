@@ -26,14 +26,15 @@ SMALL_FACTORS_BELOW: Final = 752
 _ROCA_PRIMES_TO: Final = 167
 
 TOO_SHORT: Final = N_(
-    "The RSA key has only %(bits)d bits, which is too weak. Make a new key of at least 2048 bits, or"
-    " an EC P-256 key."
+    "The RSA key has only %(bits)d bits, which is too weak. Make a new key of at least 2048 bits,"
+    " or an EC P-256 key."
 )
 TOO_LONG: Final = N_(
     "The RSA key has %(bits)d bits; more than 16384 are not used. Make a new, shorter key."
 )
 EXPONENT: Final = N_(
-    "The RSA key has the public exponent %(exponent)s. Make a new key with the usual exponent 65537."
+    "The RSA key has the public exponent %(exponent)s. Make a new key with the usual exponent"
+    " 65537."
 )
 SMALL_FACTOR: Final = N_(
     "The RSA key is broken: its modulus has a small factor. Make a new key with another program."

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Table, select, update
+
+from pipeline.database.engine import AnyRow
 
 
 def claim(
@@ -23,7 +25,7 @@ def claim(
     limit: int,
     returning: Iterable[str] = ("id",),
     **values: Any,
-) -> list[Row[Any]]:
+) -> list[AnyRow]:
     """Claim at most ``limit`` rows that match ``condition`` and are due in column ``due``.
 
     ``values`` are set in the same statement (``attempts``, for example). On PostgreSQL rows that

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Row, create_engine, event, make_url
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of whatever columns."""
 
 SQLITE_BUSY = 30.0
 """Seconds that a writer of SQLite waits for another."""

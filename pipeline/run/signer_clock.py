@@ -97,12 +97,12 @@ class SignerClock:
         with self.side.database.write() as connection:
             rows = connection.execute(
                 select(requests.c.id, requests.c.state, requests.c.revision)
-                .where(
-                    requests.c.state == State.WAITING_FOR_APPROVAL, requests.c.expires_at <= now
-                )
+                .where(requests.c.state == State.WAITING_FOR_APPROVAL, requests.c.expires_at <= now)
                 .limit(AT_ONCE)
             ).all()
-            reason = "Nobody decided on this request in time; submit it again if it is still wanted."
+            reason = (
+                "Nobody decided on this request in time; submit it again if it is still wanted."
+            )
             moves = [move(row, State.EXPIRED, now, reason=reason) for row in rows]
             expired = advance(connection, ledger, "clock", moves, now)
         for request_id in expired:

@@ -4,6 +4,7 @@ The CA's key is loaded only where it signs: in the worker.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,15 +22,15 @@ from pipeline.crypto.trust import Trust
 from pipeline.database.advance import record
 from pipeline.database.engine import Database
 from pipeline.database.refused import audit_refusals
-from pipeline.errors import SettingsError
-from pipeline.signer.authority import load_issuer
+from pipeline.signer.issuer import load_issuer
 from pipeline.signer.issuers import Issuers
+from pipeline.signer.keys import file as key_file
 from pipeline.signer.policy import Policy
 from pipeline.signer.policy_file import load
 from pipeline.signer.policy_source import PolicySource
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import audit
-from settings.load import FILE
+from settings.passphrase import read_passphrase
 from settings.signer import SignerSettings
 
 
@@ -64,6 +65,7 @@ def open_signer_side(
     broker = connect(settings.broker, envelope, refusals, exchange)
     issuers = _issuers(settings, directory, clock, signs=signs)
     policy_file = directory / "policy.toml"
+    policy: Callable[[], Policy]
     if signs:
         with database.write() as connection:
             issuers.register(connection, clock())
@@ -74,30 +76,14 @@ def open_signer_side(
     return OpenedSigner(side, broker, refusals)
 
 
-def _issuers(
-    settings: SignerSettings, directory: Path, clock: Clock, *, signs: bool
-) -> Issuers:
+def _issuers(settings: SignerSettings, directory: Path, clock: Clock, *, signs: bool) -> Issuers:
     folder = directory / "ca"
-    issuer = load_issuer(
-        folder / "issuing.pem",
-        folder / "root.pem",
-        clock(),
-        key_path=folder / "issuing.key" if signs else None,
-        passphrase=_passphrase(settings, directory) if signs else None,
-    )
-    return Issuers([issuer])
-
-
-def _passphrase(settings: SignerSettings, directory: Path) -> bytes | None:
-    if not settings.passphrase_file:
-        return None
-    file = directory / settings.passphrase_file
-    try:
-        return file.read_bytes().rstrip(b"\r\n")
-    except OSError as error:
-        raise SettingsError(
-            directory / FILE, "passphrase_file", f"{file} cannot be read: {error.strerror}"
-        ) from error
+    key = None
+    if signs:
+        file = settings.passphrase_file
+        passphrase = read_passphrase(directory / file) if file else None
+        key = key_file.load(folder / "issuing.key", passphrase)
+    return Issuers([load_issuer(folder / "issuing.pem", folder / "root.pem", key, clock())])
 
 
 def _note_policy(database: Database, clock: Clock, policy: Policy) -> None:

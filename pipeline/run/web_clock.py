@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 
 from pipeline import log as logging
 from pipeline.actors.patience import Patience, Stopped, is_infrastructure
+from pipeline.actors.web.side import WebSide
 from pipeline.broker.send import wake
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat
@@ -23,7 +24,6 @@ from pipeline.run.web_side import open_web_side
 from pipeline.stages import RELAY
 from pipeline.states import FINAL
 from pipeline.web.notify import SUBMITTED, Ear
-from pipeline.web.side import WebSide
 from pipeline.web.tables import heartbeats, idempotency_keys, requests
 from settings.web import load_web
 
@@ -75,18 +75,23 @@ class WebClock:
     def stop(self) -> None:
         """End jobs and listening."""
         self._stopping.set()
-        self._ear.close()
+        self.close()
         self._listener.join(timeout=5)
         self._scheduler.shutdown()
 
-    def sweep(self) -> bool:
-        """Wake `relay` when something is due; return whether something was."""
+    def close(self) -> None:
+        """Close the connection that listens."""
+        self._ear.close()
+
+    def sweep(self) -> None:
+        """Wake `relay` when something is due."""
         with self.side.database.read() as connection:
             due = select(requests.c.id).where(
                 requests.c.state.not_in(FINAL), requests.c.next_attempt_at <= self.side.now()
             )
             found = connection.execute(due.limit(1)).first() is not None
-        return wake(self.side.send, RELAY) if found else False
+        if found:
+            wake(self.side.send, RELAY)
 
     def heartbeat(self) -> None:
         """Say whether the broker takes messages, by giving it a wake-up."""
@@ -116,5 +121,3 @@ class WebClock:
                 if not is_infrastructure(error):
                     log.exception("listening-failed")
                 self._stopping.wait(1.0)
-
-

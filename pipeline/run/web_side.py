@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dramatiq
 
+from pipeline.actors.web.side import WebSide
 from pipeline.broker.connect import connect
 from pipeline.broker.memory import Exchange
 from pipeline.broker.refusals import Refusals
@@ -17,7 +18,6 @@ from pipeline.crypto.trust import Trust
 from pipeline.database.engine import Database
 from pipeline.database.refused import audit_refusals
 from pipeline.web.notify import DELIVERED, announce
-from pipeline.web.side import WebSide
 from pipeline.web.tables import audit
 from settings.web import WebSettings
 

@@ -36,9 +36,7 @@ def is_alive(worker: dramatiq.Worker) -> bool:
     return all(thread.is_alive() for thread in [*worker.workers, *worker.consumers.values()])
 
 
-def run_worker(
-    broker: dramatiq.Broker, side: Role, threads: int, stopping: threading.Event
-) -> int:
+def run_worker(broker: dramatiq.Broker, side: Role, threads: int, stopping: threading.Event) -> int:
     """Work until ``stopping`` is set; return the exit code, 1 when one of the threads died."""
     worker = start_worker(broker, side, threads)
     log.info("worker-started", side=side, queues=sorted(worker.consumers))

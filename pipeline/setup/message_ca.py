@@ -66,7 +66,7 @@ def issue(
     """
     key = Ed25519PrivateKey.generate()
     end = now + (lifetime or LIFETIMES[sender.role])
-    subject = _name(f"{sender.role}: {sender.name}")
+    subject = _name(sender.name)
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(sender.uri)])
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
     certificate = (

@@ -26,7 +26,7 @@ def for_certificate(
 ) -> Iterator[Extension]:
     """Yield the extensions of a certificate, in the order in which it has them."""
     yield from _of_profile(profile, csr.key.family)
-    yield Extension(x509.SubjectKeyIdentifier.from_public_key(csr.public_key), critical=False)  # type: ignore[arg-type]
+    yield Extension(x509.SubjectKeyIdentifier.from_public_key(csr.public_key), critical=False)
     yield Extension(issuer.authority_key_identifier, critical=False)
     # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
     names = x509.SubjectAlternativeName([general_name(name) for name in csr.names])

@@ -1,19 +1,19 @@
 """Issue a group of requests: TBS before signature, and only stored bytes ever leave."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
-from sqlalchemy import Row, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance
+from pipeline.database.engine import AnyRow
 from pipeline.errors import ItemFailed
 from pipeline.signer import authority
-from pipeline.signer.authority import Issuer
+from pipeline.signer.issuer import Issuer
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import certificates, ledger, submissions, tbs
 from pipeline.states import State
@@ -21,7 +21,7 @@ from pipeline.states import State
 log = structlog.get_logger(__name__)
 
 
-def issue(side: SignerSide, group: Sequence[Row[Any]]) -> None:
+def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
     """Issue certificates for claimed requests (rows with ``id``, ``state``, ``revision``).
 
     Raises:
@@ -40,7 +40,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
     with side.database.read() as connection:
         rows = connection.execute(
             select(submissions, tbs.c.serial)
-            .join_from(submissions, tbs, isouter=True)
+            .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
             .where(submissions.c.request_id.in_(ids))
         ).all()
     now = side.now()
@@ -74,16 +74,16 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
     return read
 
 
-def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[Row[Any]]:
+def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
     with side.database.read() as connection:
         return connection.execute(select(tbs).where(tbs.c.request_id.in_(ids))).all()
 
 
-def _sign(side: SignerSide, row: Row[Any], csr: Csr) -> bytes:
+def _sign(side: SignerSide, row: AnyRow, csr: Csr) -> bytes:
     """Steps 3 and 4: sign the stored bytes, assemble, compare with request and TBS."""
     issuer = _issuer(side, row.issuer)
-    authority.check_usable(row.octets, row.not_after, side.now())
-    certificate = authority.sign(row.octets, issuer)
+    authority.ensure_usable(row.octets, issuer, side.now())
+    certificate = authority.assemble(row.octets, authority.sign(row.octets, issuer))
     authority.verify(certificate, row.octets, csr, issuer)
     return certificate
 
@@ -97,8 +97,8 @@ def _issuer(side: SignerSide, fingerprint: str) -> Issuer:
 
 def _store(
     side: SignerSide,
-    group: Sequence[Row[Any]],
-    prepared: dict[str, Row[Any]],
+    group: Sequence[AnyRow],
+    prepared: dict[str, AnyRow],
     signed: dict[str, bytes],
 ) -> None:
     """Step 5: the first stored certificate wins, together with the state that says so."""
@@ -123,5 +123,3 @@ def _store(
             connection.execute(insert(certificates), rows)
     for request_id in issued:
         log.info("issued", request_id=request_id, serial=prepared[request_id].serial)
-
-

@@ -48,7 +48,7 @@ class Issuer:
 
     @cached_property
     def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
-        """What certificates that it issues name their issuer's key by (RFC 5280 section 4.2.1.1)."""
+        """How its certificates name their issuer's key (RFC 5280 section 4.2.1.1)."""
         extensions = self.certificate.extensions
         try:
             subject = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.messages import IssuerNotice
-from pipeline.signer.authority import Issuer
+from pipeline.signer.issuer import Issuer
 from pipeline.signer.tables import issuers as table
 
 
@@ -37,7 +37,11 @@ class Issuers:
         """Note in the database which issuing CAs this signer works with, for approvers to see."""
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         rows = [
-            {"fingerprint": issuer.fingerprint, "certificate": issuer.chain[0], "first_seen_at": now}
+            {
+                "fingerprint": issuer.fingerprint,
+                "certificate": issuer.chain[0],
+                "first_seen_at": now,
+            }
             for issuer in self._by_fingerprint.values()
         ]
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)

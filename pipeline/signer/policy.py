@@ -29,8 +29,8 @@ DEFAULT_REASON: Final = N_("No rule of this certificate authority allows the req
 class Policy(msgspec.Struct, frozen=True):
     """Profiles by name, rules in order, and what happens when no rule matches.
 
-    ``digest`` is the SHA-256 (hex) of the policy's content in canonical JSON (RFC 8785), so comments
-    and layout of its file do not change it.
+    ``digest`` is the SHA-256 (hex) of the policy's content in canonical JSON (RFC 8785), so
+    comments and layout of its file do not change it.
     """
 
     profiles: dict[str, Profile]
@@ -43,8 +43,8 @@ class Policy(msgspec.Struct, frozen=True):
 class Verdict:
     """What the policy says of a request.
 
-    ``rule`` is the name of the rule that decided, or ``default`` or ``profile``; ``profile`` is None
-    only when the requested one does not exist; ``reason`` the sentence to a rejected requester.
+    ``rule`` is the name of the rule that decided, or ``default`` or ``profile``; ``profile`` is
+    None only when the requested one does not exist; ``reason`` the sentence to a rejected requester.
     """
 
     action: Action

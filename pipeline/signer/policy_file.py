@@ -1,4 +1,4 @@
-"""Reading a policy from its TOML file: all of it is right, or an error says what is not and where."""
+"""Reading a policy from its TOML file: all is right, or an error says what is not and where."""
 
 import hashlib
 import tomllib
@@ -67,10 +67,8 @@ class _PolicyFile:
         default = self.content.get("default", "approve")
         if default not in get_args(Default):
             allowed = _listed(get_args(Default))
-            raise self._wrong(
-                "", None, "default", f"found {default!r}; allowed are {allowed} (to sign without"
-                " conditions, end with a rule that has none)"
-            )
+            problem = f"found {default!r}; allowed are {allowed} (to sign, end with such a rule)"
+            raise self._wrong("", None, "default", problem)
         profiles = self._profiles()
         rules = self._rules(profiles)
         content = {
@@ -116,9 +114,7 @@ class _PolicyFile:
             rules.append(rule)
         return tuple(rules)
 
-    def _convert(
-        self, kind: type[_T], table: dict[str, Any], where: str, index: int | None
-    ) -> _T:
+    def _convert(self, kind: type[_T], table: dict[str, Any], where: str, index: int | None) -> _T:
         for key in table:
             if key not in kind.__struct_fields__:
                 allowed = _listed(field for field in kind.__struct_fields__ if field != "name")
@@ -129,8 +125,8 @@ class _PolicyFile:
             cause = error.__cause__
             if isinstance(cause, (ProfileError, RuleError)):
                 raise self._wrong(where, index, cause.key, cause.problem) from None
-            key, problem = _from_msgspec(str(error), table)
-            raise self._wrong(where, index, key, problem) from None
+            field, problem = _from_msgspec(str(error), table)
+            raise self._wrong(where, index, field, problem) from None
 
     def _wrong(self, table: str, index: int | None, key: str | None, problem: str) -> SettingsError:
         """Return the error, with the place as ``rules[1].action (line 14)``."""
@@ -141,7 +137,7 @@ class _PolicyFile:
 
 
 def _from_msgspec(message: str, table: dict[str, Any]) -> tuple[str | None, str]:
-    """Return (key, problem) in our words from msgspec's ``Expected `int`, got `str` - at `$.x```."""
+    """Return (key, problem) in our words from ``Expected `int`, got `str` - at `$.x```."""
     problem, _, place = message.partition(" - at `$.")
     key = place.rstrip("`").partition("[")[0] or None
     if key is None:

@@ -53,15 +53,16 @@ class PolicySource:
         self._looked = self._monotonic()
         try:
             stamp = self._look()
-            if stamp == self._stamp:
-                return
+        except OSError as error:
+            log.error("policy-unreadable", error=type(error).__name__)
+            return
+        if stamp == self._stamp:
+            return
+        try:
             policy = load(self.path)
         except SettingsError as error:
             log.error("policy-refused", problem=str(error))
             self._stamp = stamp
-            return
-        except OSError as error:
-            log.error("policy-unreadable", error=type(error).__name__)
             return
         if policy.digest != self._policy.digest:
             self._loaded(policy)

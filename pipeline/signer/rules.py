@@ -1,7 +1,7 @@
 """Rules: which requests are signed at once, which wait for an approver, which are rejected."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -11,7 +11,7 @@ from pipeline.crypto.public_keys import KeyRule
 
 Action = Literal["sign", "approve", "reject"]
 
-MOST_APPROVALS = 20
+MOST_APPROVALS: Final = 20
 
 
 class RuleError(ValueError):
@@ -117,8 +117,8 @@ def _problems(rule: Rule) -> Iterator[tuple[str, str]]:
         yield "quorum", f"only a rule that says approve has a quorum; this one says {rule.action!r}"
     of_web = [key for key in ("requesters", "sources") if getattr(rule, key) is not None]
     if rule.action == "sign" and of_web and not rule.trust_web:
-        yield (
-            "trust_web",
+        problem = (
             f"this rule signs at once because of {' and '.join(of_web)}, which is only the web"
-            " side's word; write trust_web = true if you accept that, or action = \"approve\"",
+            " side's word; write trust_web = true to accept that, or let an approver decide"
         )
+        yield "trust_web", problem

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from pipeline.broker.send import Send
 from pipeline.clock import Clock
 from pipeline.database.advance import Move
-from pipeline.database.engine import Database
+from pipeline.database.engine import AnyRow, Database
 from pipeline.digest import Approvable
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.policy import Policy
@@ -35,7 +33,7 @@ class SignerSide:
 
 
 def move(
-    row: Row[Any],
+    row: AnyRow,
     target: State,
     now: datetime,
     *,
@@ -58,7 +56,7 @@ def move(
     return Move(row.id, State(row.state), target, row.revision, values=values, details=shown)
 
 
-def approvable(row: Row[Any]) -> Approvable:
+def approvable(row: AnyRow) -> Approvable:
     """Return what a decision on a request (read with its submission) is about."""
     return Approvable(
         request_id=row.id,

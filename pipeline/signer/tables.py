@@ -49,9 +49,7 @@ due_index(
     f"state = '{State.WAITING_FOR_SIGNATURE}'",
 )
 due_index("ix_requests_to_tell", requests, "tell_at", "told_revision < revision")
-due_index(
-    "ix_requests_waiting", requests, "created_at", f"state = '{State.WAITING_FOR_APPROVAL}'"
-)
+due_index("ix_requests_waiting", requests, "created_at", f"state = '{State.WAITING_FOR_APPROVAL}'")
 
 submissions: Final = Table(
     "submissions",

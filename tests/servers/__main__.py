@@ -7,7 +7,6 @@ import hashlib
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.servers import PostgreSQL, RabbitMQ, ServerError
@@ -44,8 +43,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    # A plain `kill` stops the servers as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A plain `kill` stops the servers as Ctrl-C does; and so does Ctrl-C where a shell that started
+    # us in the background had it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     directory: Path = arguments.dir.resolve()
     print("Starting RabbitMQ and PostgreSQL ...", flush=True)
     with (
@@ -72,7 +73,7 @@ def postgresql_folder(directory: Path) -> Path:
     if os.geteuid() != 0 or reachable(directory, other_user(), write=False):
         return folder
     digest = hashlib.sha256(bytes(directory)).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir(), f"httpca-postgresql-{digest}")
+    folder = Path("/var/lib/httpca-servers", digest)
     print(f"{other_user()} cannot enter {directory}: PostgreSQL's data lie in {folder}.")
     return folder
 

@@ -5,15 +5,14 @@ one rejects. The decision that first completes a verdict stands; every later one
 effect. A decision over another digest than that of our own row never counts.
 """
 
-from typing import Any
-
 import structlog
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance, record
+from pipeline.database.engine import AnyRow
 from pipeline.messages import Decision
 from pipeline.signer.side import SignerSide, approvable, move
 from pipeline.signer.tables import audit, decisions, ledger, requests, submissions
@@ -25,8 +24,7 @@ log = structlog.get_logger(__name__)
 
 def decide(side: SignerSide, received: Received) -> None:
     """Judge the decision, keep it whole, and advance the request if it completes a verdict."""
-    decision = received.body
-    assert isinstance(decision, Decision)
+    decision = received.body_as(Decision)
     now = side.now()
     with side.database.write() as connection:
         row = _lock(connection, decision.request_id)
@@ -65,7 +63,7 @@ def decide(side: SignerSide, received: Received) -> None:
         wake(side.send, TRANSMIT)
 
 
-def _lock(connection: Connection, request_id: str) -> Row[Any] | None:
+def _lock(connection: Connection, request_id: str) -> AnyRow | None:
     """Read the request; two decisions on one request are counted one after the other."""
     statement = (
         select(
@@ -85,9 +83,7 @@ def _lock(connection: Connection, request_id: str) -> Row[Any] | None:
     return connection.execute(statement).one_or_none()
 
 
-def _effect(
-    connection: Connection, row: Row[Any] | None, decision: Decision, approver: str
-) -> str:
+def _effect(connection: Connection, row: AnyRow | None, decision: Decision, approver: str) -> str:
     if row is None:
         return "unknown-request"
     if approvable(row).digest() != decision.digest:
@@ -132,7 +128,7 @@ def _keep(
     return connection.execute(statement).first() is not None
 
 
-def _target(connection: Connection, row: Row[Any] | None, decision: Decision) -> State | None:
+def _target(connection: Connection, row: AnyRow | None, decision: Decision) -> State | None:
     """Return the state that the decisions so far lead to; one rejection rejects."""
     if row is None:
         return None

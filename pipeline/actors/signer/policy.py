@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
+from pipeline.database.engine import AnyRow
 from pipeline.messages import Submission, SubmissionBatch
 from pipeline.signer.examine import Finding, examine_safely
 from pipeline.signer.side import SignerSide, move
@@ -29,8 +30,7 @@ log = structlog.get_logger(__name__)
 
 def policy(side: SignerSide, received: Received) -> None:
     """Judge what is new, answer what is known, and wake who goes on."""
-    batch = received.body
-    assert isinstance(batch, SubmissionBatch)
+    batch = received.body_as(SubmissionBatch)
     wanted = {submission.id: submission for submission in batch.submissions}
     with side.database.read() as connection:
         known = _known(connection, wanted)
@@ -50,7 +50,7 @@ def policy(side: SignerSide, received: Received) -> None:
         wake(side.send, TRANSMIT)
 
 
-def _known(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
+def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
     statement = (
         select(
             requests.c.id,
@@ -126,9 +126,7 @@ def _submission_row(side: SignerSide, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _answer(
-    side: SignerSide, repeated: Sequence[Submission], known: Mapping[str, Row[Any]]
-) -> None:
+def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str, AnyRow]) -> None:
     """Let `transmit` tell again what the web side has not heard; refuse a second CSR for an id."""
     now = side.now()
     unheard, conflicting = [], []
@@ -156,7 +154,7 @@ def _answer(
         log.warning("second-submission-refused", request_id=submission.id)
 
 
-def _same(submission: Submission, row: Row[Any]) -> bool:
+def _same(submission: Submission, row: AnyRow) -> bool:
     return (submission.csr, submission.profile, submission.requester) == (
         row.csr,
         row.profile_name,

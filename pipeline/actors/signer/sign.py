@@ -12,16 +12,16 @@ was tried before runs alone.
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import structlog
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
 from pipeline.actors.patience import Patience, is_infrastructure
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
 from pipeline.database.claim import claim, extend
+from pipeline.database.engine import AnyRow
 from pipeline.errors import ItemFailed
 from pipeline.signer import issuance
 from pipeline.signer.operate import suspended
@@ -32,7 +32,7 @@ from pipeline.states import State
 
 log = structlog.get_logger(__name__)
 
-Claimed = Row[Any]
+Claimed = AnyRow
 
 TRY_AGAIN = timedelta(seconds=5)
 """After how long a request that failed by itself is tried again, times its attempts."""
@@ -107,9 +107,7 @@ def _failed(side: SignerSide, row: Claimed, error: Exception) -> None:
     with side.database.write() as connection:
         if hopeless or row.attempts >= side.settings.worker.max_attempts:
             reason = str(error) if hopeless else f"issuing fails ({type(error).__name__})"
-            advance(
-                connection, ledger, "sign", [move(row, State.FAILED, now, reason=reason)], now
-            )
+            advance(connection, ledger, "sign", [move(row, State.FAILED, now, reason=reason)], now)
         else:
             connection.execute(
                 update(requests)

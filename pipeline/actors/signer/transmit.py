@@ -7,15 +7,15 @@ harmless, a lost one is asked for again.
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import structlog
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
 from pipeline.actors.patience import Patience
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.claim import claim, extend
+from pipeline.database.engine import AnyRow
 from pipeline.messages import Outcome, OutcomeBatch, chunked
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import certificates, requests
@@ -24,7 +24,7 @@ from pipeline.states import State
 
 log = structlog.get_logger(__name__)
 
-Untold = Row[Any]
+Untold = AnyRow
 
 
 def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:

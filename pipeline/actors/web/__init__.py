@@ -8,8 +8,8 @@ from pipeline.actors.bind import bind
 from pipeline.actors.patience import Patience
 from pipeline.actors.web.deliver import deliver
 from pipeline.actors.web.relay import relay
+from pipeline.actors.web.side import WebSide
 from pipeline.stages import DELIVER, RELAY
-from pipeline.web.side import WebSide
 
 
 def bind_web(broker: Broker, side: WebSide, patience: Patience) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
+from pipeline.actors.web.side import WebSide
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
+from pipeline.database.engine import AnyRow
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.states import FINAL, SIGNER_STATES, State
-from pipeline.web.side import WebSide
 from pipeline.web.tables import audit, certificates, issuers, ledger, requests, submissions
 
 log = structlog.get_logger(__name__)
@@ -27,8 +28,7 @@ log = structlog.get_logger(__name__)
 
 def deliver(side: WebSide, received: Received) -> None:
     """Apply outcomes; on an error of one item, each in a transaction of its own."""
-    batch = received.body
-    assert isinstance(batch, OutcomeBatch)
+    batch = received.body_as(OutcomeBatch)
     if batch.issuers:
         with side.database.write() as connection:
             _learn(connection, batch.issuers, side.now())
@@ -78,7 +78,7 @@ def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
         wanted = {key: outcome for key, outcome in wanted.items() if key not in moved}
 
 
-def _read(connection: Connection, ids: Sequence[str]) -> Sequence[Row[Any]]:
+def _read(connection: Connection, ids: Sequence[str]) -> Sequence[AnyRow]:
     statement = (
         select(requests.c.id, requests.c.state, requests.c.revision, submissions.c.csr)
         .join_from(requests, submissions)
@@ -87,7 +87,7 @@ def _read(connection: Connection, ids: Sequence[str]) -> Sequence[Row[Any]]:
     return connection.execute(statement).all()
 
 
-def _move(row: Row[Any], outcome: Outcome, now: datetime, side: WebSide) -> Move:
+def _move(row: AnyRow, outcome: Outcome, now: datetime, side: WebSide) -> Move:
     if outcome.state not in SIGNER_STATES:
         raise _Unfit(f"{outcome.state} is no state of the signer")
     if State(row.state) in FINAL:
@@ -104,9 +104,7 @@ def _move(row: Row[Any], outcome: Outcome, now: datetime, side: WebSide) -> Move
         "attempts": 0,
         "next_attempt_at": None if outcome.state in FINAL else ask_again,
     }
-    return Move(
-        row.id, State(row.state), outcome.state, row.revision, outcome.revision, values
-    )
+    return Move(row.id, State(row.state), outcome.state, row.revision, outcome.revision, values)
 
 
 def _check_key(certificate: bytes, csr: bytes) -> None:

@@ -9,26 +9,26 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 import structlog
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
 from pipeline.actors.patience import Patience
+from pipeline.actors.web.side import WebSide
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance
 from pipeline.database.claim import claim, extend
+from pipeline.database.engine import AnyRow
 from pipeline.messages import Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
 from pipeline.states import FINAL, State
-from pipeline.web.side import WebSide
 from pipeline.web.tables import ledger, requests, submissions
 from settings.web import Ask
 
 log = structlog.get_logger(__name__)
 
-Unanswered = Row[Any]
+Unanswered = AnyRow
 
 
 def relay(side: WebSide, patience: Patience, _received: Received) -> None:

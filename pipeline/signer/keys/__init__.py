@@ -3,7 +3,7 @@
 A key in a file (:mod:`pipeline.signer.keys.file`) and a key in a token stand behind one protocol.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
@@ -39,7 +39,7 @@ class SigningKey(Protocol):
 def signature_hash_for(kind: str) -> SignatureHash | None:
     """Return the hash that a CA key of this kind signs with.
 
-    ECDSA: the one that fits the curve (RFC 5480 section 4). RSA: SHA-256, and SHA-384 from 4096 bits.
+    ECDSA: the one that fits the curve (RFC 5480 section 4). RSA: SHA-256, SHA-384 from 4096 bits.
 
     Raises:
         ValueError: for a kind that CA keys cannot have.
@@ -52,9 +52,9 @@ def signature_hash_for(kind: str) -> SignatureHash | None:
     raise ValueError(f"a CA key cannot be {kind!r}; allowed are {CA_KEYS}")
 
 
-CA_KEYS = "ec:P-256, ec:P-384, ec:P-521, ed25519, rsa:2048 to rsa:4096"
+CA_KEYS: Final = "ec:P-256, ec:P-384, ec:P-521, ed25519, rsa:2048 to rsa:4096"
 
-_FIXED: dict[str, SignatureHash | None] = {
+_FIXED: Final[dict[str, SignatureHash | None]] = {
     "ec:P-256": SHA256(),
     "ec:P-384": SHA384(),
     "ec:P-521": SHA512(),

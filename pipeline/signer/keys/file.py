@@ -69,7 +69,7 @@ class FileKey:
 
 
 def generate(spec: str) -> FileKey:
-    """Make a key: ``ec:P-256``, ``ec:P-384``, ``ec:P-521``, ``ed25519``, ``rsa:2048`` to ``rsa:4096``.
+    """Make a key of one of the kinds in ``CA_KEYS``.
 
     Raises:
         ValueError: what was found and what is allowed.
@@ -148,7 +148,9 @@ def _why_not(pem: bytes, passphrase: bytes | None, error: Exception) -> str:
     if encrypted and passphrase is None:
         return "the CA key is encrypted; give its passphrase"
     if not encrypted and passphrase is not None:
-        return "the CA key is not encrypted, but a passphrase was given; remove it, or encrypt the key"
+        return (
+            "the CA key is not encrypted, but a passphrase was given; remove it or encrypt the key"
+        )
     if encrypted:
         return "the passphrase of the CA key is wrong, or the file is damaged"
     return f"the CA key cannot be read: {error}"

@@ -1,0 +1,85 @@
+"""The command `httpca`, and the one place where an error becomes a sentence and an exit code.
+
+0 done, 1 failed, 2 usage, 3 not found, 4 already decided otherwise, 5 sent but not confirmed in time.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from pipeline.commands.lazy import LazyGroup
+from pipeline.errors import HttpcaError
+
+COMMANDS = {
+    "dev": ("pipeline.commands.dev:dev", "Run everything in one process, to try HttpCA out."),
+    "setup": ("pipeline.commands.setup:setup", "Make keys, certificates, settings and policy."),
+    "migrate": ("pipeline.commands.migrate:migrate", "Bring a side's database up to date."),
+    "run": ("pipeline.commands.run:run", "Run one process of a side."),
+    "token": ("pipeline.commands.token:token", "Requesters' tokens (web side)."),
+    "approve": ("pipeline.approve.command:approve", "Decide on requests that wait for approval."),
+    "policy": ("pipeline.commands.policy:policy", "Check a policy, or try a CSR against it."),
+    "requests": ("pipeline.commands.requests:requests", "Look after requests (signer side)."),
+    "signer": ("pipeline.commands.signer:signer", "Stop all signing, or let it go on."),
+}
+"""Every command, where it is, and what `--help` says of it."""
+
+
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"httpca {version('httpca')}")
+        context.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_by_name=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """A certificate authority whose signing key nobody can reach."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    try:
+        code = cli.main(arguments, prog_name="httpca", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted")
+    except Exception as error:
+        sentence = _expected(error)
+        if sentence is None:
+            raise
+        return _failed(sentence)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(sentence: str) -> int:
+    click.echo(f"Error: {sentence}", err=True)
+    return 1
+
+
+def _expected(error: Exception) -> str | None:
+    """Return the sentence for an error that is no defect of the program, else None."""
+    if isinstance(error, HttpcaError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if "sqlalchemy" in sys.modules:
+        from sqlalchemy.exc import DBAPIError
+
+        if isinstance(error, DBAPIError):
+            return f"the database cannot be used: {str(error.orig).strip()}"
+    return None

@@ -1,0 +1,70 @@
+"""How `httpca policy explain` says which rule met a CSR, and why."""
+
+from typing import Any, Final
+
+from pipeline.crypto.csr import Csr
+from pipeline.crypto.visible import visible
+from pipeline.signer.policy import DEFAULT, PROFILE, Explanation, Verdict
+
+_SHOWN: Final = 20
+"""How many names are listed."""
+
+
+def to_plain(csr: Csr, explanation: Explanation) -> dict[str, Any]:
+    """Return the explanation as JSON has it."""
+    verdict = explanation.verdict
+    return {
+        "action": verdict.action,
+        "rule": verdict.rule,
+        "reason": verdict.reason,
+        "quorum": verdict.quorum,
+        "tried": [
+            {
+                "rule": trial.rule,
+                "action": trial.action,
+                "matched": trial.matched,
+                "mismatches": list(trial.mismatches),
+            }
+            for trial in explanation.trials
+        ],
+        "csr": {
+            "subject": csr.subject,
+            "names": [str(name) for name in csr.names],
+            "key": csr.key.kind,
+            "ignored": list(csr.ignored),
+        },
+    }
+
+
+def as_text(csr: Csr, explanation: Explanation, profile: str) -> str:
+    """Return the explanation for people."""
+    names = [visible(str(name)) for name in csr.names[:_SHOWN]]
+    if len(csr.names) > _SHOWN:
+        names.append(f"and {len(csr.names) - _SHOWN} more")
+    lines = [
+        f"Names:   {', '.join(names) or 'none'}",
+        f"Key:     {csr.key.kind}",
+        f"Profile: {visible(profile)}",
+    ]
+    lines += [f"Ignored: {visible(ignored)}" for ignored in csr.ignored]
+    lines.append("")
+    for trial in explanation.trials:
+        if trial.matched:
+            lines.append(f"+ {visible(trial.rule)}: matches")
+        else:
+            lines.append(f"- {visible(trial.rule)}: {visible('; '.join(trial.mismatches))}")
+    lines.append(_verdict(explanation.verdict))
+    return "\n".join(lines)
+
+
+def _verdict(verdict: Verdict) -> str:
+    by = {
+        DEFAULT: "since no rule matches",
+        PROFILE: "before any rule, because of the profile",
+    }.get(verdict.rule, f"by the rule “{visible(verdict.rule)}”")
+    if verdict.action == "sign":
+        return f"It would be signed at once, {by}."
+    if verdict.action == "approve":
+        people = "an approver" if verdict.quorum == 1 else f"{verdict.quorum} approvers"
+        return f"It would wait for {people}, {by}."
+    return f"It would be rejected, {by}: {visible(verdict.reason)}"

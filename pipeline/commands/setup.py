@@ -1,0 +1,118 @@
+"""`httpca setup`: make the folders that everything runs from."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.commands.options import answer, json_option
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--web-database", metavar="URL", help="Of the web side.  [default: SQLite in DIR/web]"
+)
+@click.option(
+    "--signer-database", metavar="URL", help="Of the signer side.  [default: SQLite in DIR/signer]"
+)
+@click.option(
+    "--approver-database",
+    metavar="URL",
+    help="The signer's database, with approvers' account.  [default: --signer-database]",
+)
+@click.option(
+    "--broker",
+    metavar="URL",
+    default="memory:",
+    show_default=True,
+    help="For all roles: amqp://USER:PASSWORD@HOST:PORT/VHOST; memory: is that of `httpca dev`.",
+)
+@click.option("--web-broker", metavar="URL", help="For the web side.  [default: --broker]")
+@click.option("--signer-broker", metavar="URL", help="For the signer side.  [default: --broker]")
+@click.option("--approver-broker", metavar="URL", help="For approvers.  [default: --broker]")
+@click.option(
+    "--ca-key",
+    metavar="KIND",
+    default="ec:P-256",
+    show_default=True,
+    help="Of root and issuing CA: ec:P-256, ec:P-384, ed25519, rsa:2048 to rsa:4096.",
+)
+@click.option(
+    "--ca-name",
+    metavar="NAME",
+    default="HttpCA",
+    show_default=True,
+    help="In the CA certificates: NAME Root CA, NAME Issuing CA.",
+)
+@click.option(
+    "--passphrase-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Encrypt the CA keys with the one line of this file, which the signer then reads, too.",
+)
+@click.option(
+    "--approver",
+    "approvers",
+    metavar="NAME",
+    multiple=True,
+    default=("approver",),
+    show_default=True,
+    help="Who may approve; once for each person.",
+)
+@click.option(
+    "--development", is_flag=True, help="As `httpca dev` has it: no tokens, a log for people."
+)
+@json_option
+def setup(
+    directory: Path,
+    web_database: str | None,
+    signer_database: str | None,
+    approver_database: str | None,
+    broker: str,
+    web_broker: str | None,
+    signer_broker: str | None,
+    approver_broker: str | None,
+    ca_key: str,
+    ca_name: str,
+    passphrase_file: Path | None,
+    approvers: tuple[str, ...],
+    development: bool,
+    as_json: bool,
+) -> None:
+    """Make DIR, with keys, certificates, trust, settings and policy for each role.
+
+    DIR must be new or empty. No database and no broker is touched: `httpca migrate` comes next.
+    """
+    from pipeline.setup import options
+    from pipeline.setup.directory import create
+
+    create(
+        options.SetupOptions(
+            directory=directory,
+            web_database=web_database or options.WEB_DATABASE,
+            signer_database=signer_database or options.SIGNER_DATABASE,
+            approver_database=approver_database or "",
+            web_broker=web_broker or broker,
+            signer_broker=signer_broker or broker,
+            approver_broker=approver_broker or broker,
+            ca_key=ca_key,
+            ca_name=ca_name,
+            passphrase_file=passphrase_file,
+            approvers=approvers,
+            development=development,
+        )
+    )
+    found = {"directory": str(directory.resolve()), "approvers": list(dict.fromkeys(approvers))}
+    answer(as_json, found, _next_steps(directory, approvers))
+
+
+def _next_steps(directory: Path, approvers: tuple[str, ...]) -> str:
+    return f"""\
+Set up in {directory}: web/, signer/, {", ".join(f"approvers/{name}/" for name in approvers)}.
+Next:
+  httpca migrate --config {directory}/web
+  httpca migrate --config {directory}/signer
+  HTTPCA_HOME={directory} honcho start
+Which requests are signed at once stands in {directory}/signer/policy.toml.
+Take {directory}/setup offline: it holds the root's key and the message CA's key, which no process
+needs. Each folder of approvers/ belongs on its person's own machine."""

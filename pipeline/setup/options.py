@@ -1,0 +1,85 @@
+"""What `httpca setup` is told, checked before anything is made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pipeline.crypto.identity import APPROVER_NAME
+from pipeline.errors import SettingsError
+from settings.common import EMBEDDED, check_broker, database_url
+from settings.load import FILE
+
+COMMAND: Final = "httpca setup"
+
+WEB_DATABASE: Final = "sqlite:///data/web.db"
+SIGNER_DATABASE: Final = "sqlite:///data/signer.db"
+
+LONGEST_CA_NAME: Final = 52
+"""So that ``NAME Issuing CA`` fits into a common name (RFC 5280: 64 characters)."""
+
+_SQLITE: Final = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class SetupOptions:
+    """What to set up, and where.
+
+    A relative SQLite path is below the folder of its side. ``approver_database`` is how approvers
+    reach the signer's database; as the signer itself when empty. ``ca_key`` is ``ec:P-256``,
+    ``ec:P-384``, ``ed25519`` or ``rsa:2048`` to ``rsa:4096``. ``development`` makes what `httpca dev`
+    runs: requests without a token, and a log for people.
+    """
+
+    directory: Path
+    web_database: str = WEB_DATABASE
+    signer_database: str = SIGNER_DATABASE
+    approver_database: str = ""
+    web_broker: str = EMBEDDED
+    signer_broker: str = EMBEDDED
+    approver_broker: str = EMBEDDED
+    ca_key: str = "ec:P-256"
+    ca_name: str = "HttpCA"
+    passphrase_file: Path | None = None
+    approvers: tuple[str, ...] = ("approver",)
+    development: bool = False
+
+    def database_of_approvers(self) -> str:
+        """Return the signer database's URL as approvers use it, relative to their own folder."""
+        if self.approver_database:
+            return self.approver_database
+        path = self.signer_database.removeprefix(_SQLITE)
+        if path == self.signer_database or path.startswith("/"):
+            return self.signer_database
+        return f"{_SQLITE}../../signer/{path}"
+
+    def check(self) -> None:
+        """Check all that can be checked before anything is made.
+
+        Raises:
+            SettingsError: names the option, and says what would be right.
+        """
+        for option, database in (
+            ("--web-database", self.web_database),
+            ("--signer-database", self.signer_database),
+            ("--approver-database", self.database_of_approvers()),
+        ):
+            try:
+                database_url(database, self.directory, FILE)
+            except SettingsError as error:
+                raise SettingsError(COMMAND, option, error.problem) from None
+        for option, broker in (
+            ("--web-broker", self.web_broker),
+            ("--signer-broker", self.signer_broker),
+            ("--approver-broker", self.approver_broker),
+        ):
+            try:
+                check_broker(broker, self.directory, FILE)
+            except SettingsError as error:
+                raise SettingsError(COMMAND, option, error.problem) from None
+        for name in self.approvers:
+            if not APPROVER_NAME.fullmatch(name):
+                problem = f"{name!r} is no name: 1 to 63 of a-z, 0-9, '.', '_', '-'"
+                raise SettingsError(COMMAND, "--approver", problem)
+        if not self.ca_name.isprintable() or not 1 <= len(self.ca_name) <= LONGEST_CA_NAME:
+            problem = f"a name has 1 to {LONGEST_CA_NAME} visible characters"
+            raise SettingsError(COMMAND, "--ca-name", problem)

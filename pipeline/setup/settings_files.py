@@ -1,0 +1,121 @@
+"""The ``settings.toml`` of each role, as `httpca setup` writes it: what is needed, with its meaning."""
+
+import json
+import secrets
+
+from pipeline.setup.options import SetupOptions
+
+_WEB = """\
+# Settings of the web side: its processes web, web-worker and web-clock.
+# A variable overrides each: HTTPCA_WEB_DATABASE for database, HTTPCA_WEB_HTTP_PORT for port in [http].
+role = "web"
+
+# Where requests and certificates are kept: postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME, or a
+# SQLite file below this folder. After a change: httpca migrate --config THIS_FOLDER
+database = {database}
+
+# The broker, with the web side's account: amqp://USER:PASSWORD@HOST:PORT/VHOST (amqps:// with TLS).
+# "memory:" is the broker of `httpca dev` alone, which runs both sides in one process.
+broker = {broker}
+
+# The profiles that the form offers. What they mean stands in the signer's policy.toml.
+profiles = ["server", "client"]
+
+# Protects the form against forgery by other sites; the same for every process `web`.
+secret = {secret}
+
+[http]
+# host = "127.0.0.1"
+# port = 8000
+# How many proxies in front of `web` tell us the requester's address (X-Forwarded-For).
+# trusted_proxies = 0
+# Whether somebody without a token may submit. Tokens: httpca token create NAME --config THIS_FOLDER
+anonymous = {anonymous}
+
+[log]
+# "json" for machines, "text" for people; level: debug, info, warning, error
+format = {log}
+"""
+
+_SIGNER = """\
+# Settings of the signer side: its processes signer-worker and signer-clock.
+# A variable overrides each: HTTPCA_SIGNER_DATABASE for database, HTTPCA_SIGNER_LOG_LEVEL for level
+# in [log]. Which requests are signed, and what is in a certificate, stands in policy.toml.
+role = "signer"
+
+# Where requests, decisions and audit are kept; never the web side's database:
+# postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME, or a SQLite file below this folder.
+# After a change: httpca migrate --config THIS_FOLDER
+database = {database}
+
+# The broker, with the signer side's account: amqp://USER:PASSWORD@HOST:PORT/VHOST (amqps:// with
+# TLS). "memory:" is the broker of `httpca dev` alone, which runs both sides in one process.
+broker = {broker}
+
+# The file that holds the passphrase of ca/issuing.key, when that is encrypted.
+{passphrase}
+
+# For how many days a request waits for an approver before it expires.
+# waiting_days = 30
+
+[log]
+# "json" for machines, "text" for people; level: debug, info, warning, error
+format = {log}
+"""
+
+_APPROVER = """\
+# Settings of the approver {name}, for `httpca approve`.
+# A variable overrides each: HTTPCA_APPROVER_BROKER for broker.
+role = "approver"
+name = {quoted_name}
+
+# The signer's database, of which an approver reads three views and needs no other right.
+signer_database = {database}
+
+# The broker, with an account that may only publish to the queue signer.decide. With "memory:"
+# decisions go by this folder's spool alone, where `httpca dev` finds them.
+broker = {broker}
+"""
+
+
+def web(options: SetupOptions) -> bytes:
+    """Return the web side's settings."""
+    return _WEB.format(
+        database=_quoted(options.web_database),
+        broker=_quoted(options.web_broker),
+        secret=_quoted(secrets.token_urlsafe(32)),
+        anonymous="true" if options.development else "false",
+        log=_log(options),
+    ).encode()
+
+
+def signer(options: SetupOptions) -> bytes:
+    """Return the signer side's settings."""
+    file = options.passphrase_file
+    return _SIGNER.format(
+        database=_quoted(options.signer_database),
+        broker=_quoted(options.signer_broker),
+        passphrase=f"passphrase_file = {_quoted(str(file.resolve()))}"
+        if file
+        else '# passphrase_file = ""',
+        log=_log(options),
+    ).encode()
+
+
+def approver(options: SetupOptions, name: str) -> bytes:
+    """Return an approver's settings."""
+    return _APPROVER.format(
+        name=name,
+        quoted_name=_quoted(name),
+        database=_quoted(options.database_of_approvers()),
+        broker=_quoted(options.approver_broker),
+    ).encode()
+
+
+def _log(options: SetupOptions) -> str:
+    return _quoted("text" if options.development else "json")
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML string; it and JSON escape alike what can stand in a line."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,113 @@
+"""Bearer tokens (RFC 6750): how a requester is known.
+
+A token is shown once and kept as the SHA-256 of its text; its name is the requester's.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pipeline.database.advance import record
+from pipeline.database.engine import Database
+from pipeline.errors import HttpcaError
+from pipeline.web import tables
+
+PREFIX: Final = "httpca_"
+"""By which people and secret scanners recognise a token."""
+
+LONGEST_NAME: Final = 200
+
+
+class TokenError(HttpcaError):
+    """A token cannot be made or revoked; the message says why."""
+
+
+class NoSuchToken(TokenError):
+    """There is no token of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token; its text is not."""
+
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def create(database: Database, name: str, now: datetime) -> str:
+    """Make a token for the requester ``name``; return its text, which is kept nowhere.
+
+    A requester whose token was revoked gets a new one, and with it their requests again.
+
+    Raises:
+        TokenError: the name cannot be one, or has a token.
+    """
+    if not name or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise TokenError(
+            f"{name!r} cannot be a requester's name: write 1 to {LONGEST_NAME} visible characters, "
+            "without a blank at either end"
+        )
+    text = PREFIX + secrets.token_urlsafe(32)
+    values = {"hash": digest(text), "created_at": now, "revoked_at": None}
+    table = tables.tokens
+    try:
+        with database.write() as connection:
+            renewed = connection.execute(
+                update(table)
+                .where(table.c.name == name, table.c.revoked_at.is_not(None))
+                .values(values)
+            )
+            if not renewed.rowcount:
+                connection.execute(insert(table).values(name=name, **values))
+            record(connection, tables.audit, "token-created", {"name": name}, now)
+    except IntegrityError as error:
+        raise TokenError(f"{name!r} has a token already; revoke it first") from error
+    return text
+
+
+def listed(database: Database) -> list[Token]:
+    """Return all tokens by name, the revoked ones too."""
+    table = tables.tokens
+    statement = select(table.c.name, table.c.created_at, table.c.revoked_at).order_by(table.c.name)
+    with database.read() as connection:
+        return [Token(*row) for row in connection.execute(statement)]
+
+
+def revoke(database: Database, name: str, now: datetime) -> bool:
+    """Make the token of ``name`` useless from now on; return False when it was so before.
+
+    Raises:
+        NoSuchToken: there is no such token.
+    """
+    table = tables.tokens
+    with database.write() as connection:
+        revoked = connection.execute(
+            update(table)
+            .where(table.c.name == name, table.c.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        if revoked.rowcount:
+            record(connection, tables.audit, "token-revoked", {"name": name}, now)
+            return True
+        known = connection.execute(select(table.c.name).where(table.c.name == name)).first()
+    if known is None:
+        raise NoSuchToken(f"there is no token {name!r}")
+    return False
+
+
+def digest(text: str) -> bytes:
+    """Return what is kept of a token's text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+def requester_of(connection: Connection, hashed: bytes) -> str | None:
+    """Return whose token it is, or None when there is none such or it is revoked."""
+    table = tables.tokens
+    statement = select(table.c.name).where(table.c.hash == hashed, table.c.revoked_at.is_(None))
+    return connection.scalar(statement)

@@ -1,0 +1,137 @@
+"""The ways of a request through all stages."""
+
+import pytest
+from cryptography import x509
+
+from pipeline.states import State
+from pipeline.web import tables as web_tables
+from tests.flow.world import World
+
+
+def test_a_name_that_the_rules_sign_is_issued_at_once(world: World) -> None:
+    request = world.submit("host.test", run=True)
+
+    assert world.states(request) == ("issued", "issued")
+    certificate = x509.load_der_x509_certificate(world.certificate(request))
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["host.test"]
+
+
+def test_a_name_that_the_rules_reject_is_rejected_with_the_rule_s_sentence(world: World) -> None:
+    request = world.submit("host.invalid", run=True)
+
+    assert world.states(request) == ("rejected", "rejected")
+    assert ".invalid" in world.web_row(request).reason
+
+
+def test_everything_else_waits_and_is_issued_when_an_approver_accepts(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+    assert world.states(request) == ("waiting_for_approval", "waiting_for_approval")
+
+    world.decide(request, "accept")
+
+    assert world.states(request) == ("issued", "issued")
+    world.certificate(request)
+
+
+def test_a_rejection_reaches_the_requester_with_its_reason(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+
+    world.decide(request, "reject", reason="This host is not ours.")
+
+    assert world.states(request) == ("rejected", "rejected")
+    assert world.web_row(request).reason == "This host is not ours."
+
+
+def test_of_two_approvers_who_differ_the_first_stands(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+    accept = world.decision(request, "accept", "approver")
+    reject = world.decision(request, "reject", "approver-2", "This host is not ours.")
+    from pipeline.stages import DECIDE
+
+    world.deliver(DECIDE, reject)
+    world.deliver(DECIDE, accept)
+    world.run()
+
+    assert world.states(request) == ("rejected", "rejected")
+    effects = {row[2]: row[5] for row in world.snapshot()["decisions"]}
+    assert effects == {"approver-2": "counted", "approver": "late"}
+
+
+def test_a_requester_can_withdraw_what_waits_for_approval(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+
+    world.withdraw(request)
+
+    assert world.states(request) == ("withdrawn", "withdrawn")
+
+
+def test_a_wish_to_withdraw_comes_too_late_for_what_is_issued(world: World) -> None:
+    request = world.submit("host.test", run=True)
+
+    world.withdraw(request)
+
+    assert world.states(request) == ("issued", "issued")
+
+
+def test_what_nobody_decides_on_expires(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+
+    world.time.move(days=world.signer.settings.waiting_days, minutes=1)
+    world.sweep()
+
+    assert world.states(request) == ("expired", "expired")
+
+
+def test_an_unknown_profile_is_rejected_by_the_signer_too(world: World) -> None:
+    request = world.submit("host.test")
+    with world.web_database.write() as connection:  # as a web side that was taken over would
+        connection.execute(web_tables.submissions.update().values(profile="no-such-profile"))
+    world.run()
+
+    assert world.states(request) == ("rejected", "rejected")
+    assert "no-such-profile" in world.web_row(request).reason
+
+
+def test_every_state_change_has_its_audit_entry_on_both_sides(world: World) -> None:
+    from pipeline.signer import tables as signer_tables
+
+    request = world.submit("host.example.com", run=True)
+    world.decide(request, "accept")
+
+    assert world.audited(world.signer_database, signer_tables.audit, request) == [
+        (None, "waiting_for_approval"),
+        ("waiting_for_approval", "waiting_for_signature"),
+        ("waiting_for_signature", "issued"),
+    ]
+    assert world.audited(world.web_database, web_tables.audit, request) == [
+        (None, "submitted"),
+        ("submitted", "relayed"),
+        ("relayed", "waiting_for_approval"),
+        ("waiting_for_approval", "issued"),
+    ]
+
+
+def test_the_web_side_learns_the_issuing_ca_before_the_first_certificate(world: World) -> None:
+    world.signer_clock.announce()
+    world.run()
+
+    with world.web_database.read() as connection:
+        (row,) = connection.execute(web_tables.issuers.select()).all()
+    assert row.fingerprint == world.signer.issuers.current.fingerprint
+
+
+@pytest.mark.parametrize("count", [1, 150, 501])
+def test_many_requests_at_once_are_all_issued_with_serials_of_their_own(
+    world: World, count: int
+) -> None:
+    requests = [world.submit(f"host-{number}.test") for number in range(count)]
+    world.run()
+    world.sweep()
+
+    assert {world.states(request) for request in requests} == {(State.ISSUED, State.ISSUED)}
+    serials = {
+        x509.load_der_x509_certificate(world.certificate(request)).serial_number
+        for request in requests
+    }
+    assert len(serials) == count

@@ -1,0 +1,277 @@
+"""An approver's world for tests: a real signer database, message certificates, and folders."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from sqlalchemy import insert, update
+
+from pipeline.approve.desk import Desk
+from pipeline.approve.facts import Facts
+from pipeline.approve.spool import Spooled
+from pipeline.approve.waiting import get
+from pipeline.clock import now as real_now
+from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.identity import Identity, Sender, read_certificate
+from pipeline.crypto.profile import Profile
+from pipeline.crypto.trust import Trust
+from pipeline.database.engine import Database, open_database
+from pipeline.database.migrate import migrate
+from pipeline.messages import Decision
+from pipeline.setup import message_ca
+from pipeline.signer.tables import decisions, issuers, requests, submissions
+from pipeline.stages import DECIDE, Role
+from pipeline.states import State
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+"""When requests are made in tests, unless one says otherwise."""
+
+PROFILE = Profile(
+    name="server",
+    description="TLS servers",
+    key_usage=("digital_signature", "key_encipherment"),
+    extended_key_usage=("server_auth",),
+    idn=True,
+    wildcards=True,
+)
+RULE = {"name": "default", "action": "approve"}
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def make_csr(
+    names: Iterable[str] = ("www.example.com",),
+    common_name: str | None = None,
+    subject: Iterable[tuple[x509.ObjectIdentifier, str]] = (),
+    extensions: Iterable[x509.ExtensionType] = (),
+) -> bytes:
+    """Return a CSR (DER) for DNS names."""
+    attributes = [x509.NameAttribute(oid, text) for oid, text in subject]
+    if common_name is not None:
+        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes))
+    dns = [x509.DNSName(name) for name in names]
+    if dns:
+        builder = builder.add_extension(x509.SubjectAlternativeName(dns), critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def make_issuer(lifetime: timedelta = timedelta(days=1000)) -> x509.Certificate:
+    """Return the certificate of an issuing CA; nothing here needs its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example Issuing CA")])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(NOON - timedelta(days=1))
+        .not_valid_after(NOON + lifetime)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+@dataclass
+class World:
+    """A signer database with what waits in it, and approvers with their folders.
+
+    The signer is played by ``record``, which writes a decision as `decide` does.
+    """
+
+    folder: Path
+    issuer: x509.Certificate = field(default_factory=make_issuer)
+
+    def __post_init__(self) -> None:
+        """Make the database, the message CA, and the folder of trusted certificates."""
+        self.url = f"sqlite:///{self.folder / 'signer.db'}"
+        self.database: Database = open_database(self.url)
+        migrate(self.database, "signer")
+        self.ca = message_ca.make("message CA", real_now())
+        self.trusted = self.folder / "trusted"
+        self.trusted.mkdir()
+        _write_pem(self.trusted / "message-ca.pem", self.ca.certificate)
+        self.add_issuer(self.issuer)
+
+    def add_issuer(self, certificate: x509.Certificate) -> str:
+        """Note an issuing CA in the database; return its fingerprint."""
+        fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+        octets = certificate.public_bytes(serialization.Encoding.DER)
+        row = {"fingerprint": fingerprint, "certificate": octets, "first_seen_at": NOON}
+        with self.database.write() as connection:
+            connection.execute(insert(issuers), [row])
+        return fingerprint
+
+    def approver(self, name: str = "approver", lifetime: timedelta | None = None) -> Path:
+        """Make an approver's folder, as `httpca setup` does, and return it."""
+        folder = self.folder / "approvers" / name
+        (folder / "spool").mkdir(parents=True)
+        issued = message_ca.issue(self.ca, Sender(Role.APPROVER, name), real_now(), lifetime)
+        _write_pem(folder / "message.pem", issued.certificate)
+        _write_pem(self.trusted / f"{name}.pem", issued.certificate)
+        key = issued.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        (folder / "message.key").write_bytes(key)
+        (folder / "settings.toml").write_text(
+            f'role = "approver"\nname = "{name}"\nsigner_database = "{self.url}"\n', "utf-8"
+        )
+        return folder
+
+    def identity(self, name: str = "approver") -> Identity:
+        """Return a fresh identity of an approver, with no folder."""
+        issued = message_ca.issue(self.ca, Sender(Role.APPROVER, name), real_now())
+        return Identity(read_certificate(issued.certificate), issued.key)
+
+    def add(
+        self,
+        csr: bytes | None = None,
+        *,
+        request_id: str | None = None,
+        created_at: datetime = NOON,
+        state: State = State.WAITING_FOR_APPROVAL,
+        requester: str | None = "requester",
+        source: str = "api",
+        comment: str = "",
+        profile: Mapping[str, Any] | None = None,
+        rule: Mapping[str, Any] | None = None,
+        reason: str = "",
+        issuer: str | None = None,
+    ) -> str:
+        """Add a request; return its id."""
+        request_id = request_id or str(uuid.uuid4())
+        fingerprint = issuer or self.issuer.fingerprint(hashes.SHA256()).hex()
+        row = {
+            "id": request_id,
+            "state": state,
+            "revision": 1,
+            "reason": reason,
+            "created_at": created_at,
+            "changed_at": created_at,
+            "attempts": 0,
+            "tell_at": created_at,
+            "told_revision": 0,
+            "expires_at": created_at + timedelta(days=30),
+        }
+        submission = {
+            "request_id": request_id,
+            "csr": csr if csr is not None else make_csr(),
+            "profile_name": "server",
+            "requester": requester,
+            "source": source,
+            "comment": comment,
+            "submitted_at": created_at,
+            "profile": PROFILE.snapshot() if profile is None else dict(profile),
+            "rule": dict(RULE if rule is None else rule),
+            "issuer": fingerprint,
+            "policy_digest": "0" * 64,
+        }
+        with self.database.write() as connection:
+            connection.execute(insert(requests), [row])
+            connection.execute(insert(submissions), [submission])
+        return request_id
+
+    def move(self, request_id: str, state: State, reason: str = "") -> None:
+        """Put a request into another state."""
+        with self.database.write() as connection:
+            connection.execute(
+                update(requests)
+                .where(requests.c.id == request_id)
+                .values(
+                    state=state,
+                    reason=reason,
+                    revision=requests.c.revision + 1,
+                    changed_at=NOON + timedelta(minutes=5),
+                )
+            )
+
+    def record(
+        self,
+        decision: Decision,
+        approver: str = "approver",
+        effect: str = "counted",
+        message_id: str | None = None,
+    ) -> None:
+        """Record a decision as the signer does; one that counts decides the request."""
+        row = {
+            "id": message_id or str(uuid.uuid4()),
+            "request_id": decision.request_id,
+            "approver": approver,
+            "verdict": decision.verdict,
+            "reason": decision.reason,
+            "effect": effect,
+            "decided_at": decision.decided_at,
+            "received_at": decision.decided_at + timedelta(seconds=1),
+            "token": b"",
+        }
+        with self.database.write() as connection:
+            connection.execute(insert(decisions), [row])
+        if effect == "counted":
+            accepted = decision.verdict == "accept"
+            target = State.WAITING_FOR_SIGNATURE if accepted else State.REJECTED
+            self.move(decision.request_id, target, decision.reason)
+
+    def receive(self, spooled: Spooled) -> str:
+        """Play the signer on a message: verify it, judge it, record it; return the effect."""
+        received = Envelope(self.identity("nobody"), Trust(self.trusted), real_now).open(
+            spooled.octets, DECIDE.queue
+        )
+        decision = received.body
+        assert isinstance(decision, Decision)
+        request = get(self.database, decision.request_id)
+        if request is None:
+            effect = "unknown-request"
+        elif request.approvable().digest() != decision.digest:
+            effect = "wrong-digest"
+        else:
+            effect = "counted" if request.waits else "late"
+        self.record(decision, received.sender.name, effect, received.id)
+        return effect
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.dispose()
+
+
+def decided(
+    request_id: str, verdict: str = "accept", reason: str = "", at: datetime = NOON
+) -> Decision:
+    """Return somebody's decision, over no digest in particular."""
+    assert verdict in ("accept", "reject")
+    return Decision(
+        request_id=request_id,
+        verdict="accept" if verdict == "accept" else "reject",
+        digest="0" * 64,
+        decided_at=at,
+        reason=reason,
+    )
+
+
+def make(desk: Desk, request_id: str, verdict: str = "accept", reason: str = "") -> Spooled:
+    """Let an approver decide on what they see now; the decision lies in their spool."""
+    made = desk.decide(look(desk, request_id), "accept" if verdict == "accept" else "reject", reason)
+    assert isinstance(made, Spooled)
+    return made
+
+
+def look(desk: Desk, request_id: str) -> Facts:
+    """Return what an approver is shown of a request."""
+    request = get(desk.database, request_id)
+    assert request is not None
+    return desk.look(request)
+
+
+def _write_pem(file: Path, certificate: x509.Certificate) -> None:
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -1,0 +1,37 @@
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from pipeline.crypto import der
+from tests.factories import issuer
+
+
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 255, 256, 65535, 65536])
+def test_lengths_are_definite_and_shortest(length: int) -> None:
+    element = der.encode(0x04, b"x" * length)
+    header = element[: len(element) - length]
+    octets = {1: 2, 2: 3, 3: 4}.get((length.bit_length() + 7) // 8 if length > 127 else 0, 1)
+    assert len(header) == 1 + octets
+    assert element.endswith(b"x" * length)
+
+
+@pytest.mark.parametrize("kind", ["ec:P-256", "ed25519", "rsa:2048"])
+def test_a_certificate_put_together_again_is_the_same(kind: str) -> None:
+    certificate = issuer(kind).certificate
+    again = der.certificate(certificate.tbs_certificate_bytes, certificate.signature)
+    assert again == certificate.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    "tbs", [b"", b"\x30", b"\x30\x03\xa0\x01\x00", b"\x04\x00", b"\x30\x84\xff"]
+)
+def test_what_is_not_a_tbs_is_refused(tbs: bytes) -> None:
+    with pytest.raises(ValueError, match="not the TBS"):
+        der.certificate(tbs, b"")
+
+
+def test_a_damaged_tbs_is_refused_or_unreadable() -> None:
+    tbs = issuer().certificate.tbs_certificate_bytes
+    for end in range(0, len(tbs), 7):
+        with pytest.raises(ValueError, match=r"not the TBS|parsing"):
+            x509.load_der_x509_certificate(der.certificate(tbs[:end], b""))

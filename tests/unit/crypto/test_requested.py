@@ -1,0 +1,229 @@
+import warnings
+from ipaddress import ip_network
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.crypto import csr as csrs
+from pipeline.crypto import domains, names, requested
+from pipeline.crypto.csr import Csr
+from pipeline.errors import Refused
+from tests.factories import csr, openssl_csr, raw_san, read_csr, write
+
+
+def attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return x509.NameAttribute(oid, value, _validate=False)
+
+
+def with_subject(*attributes: x509.NameAttribute[str], name: str = "DNS:www.example.test") -> Csr:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        octets = csr([name], subject=attributes)
+    return csrs.read(octets)
+
+
+def test_names_are_canonical_in_order_and_without_duplicates() -> None:
+    found = read_csr(
+        "DNS:B.example.test",
+        "IP:2001:DB8::0:1",
+        "DNS:a.example.test.",
+        "DNS:b.EXAMPLE.test",
+        "email:User@Example.TEST",
+        "URI:SPIFFE://example.test/a",
+    )
+    assert [str(name) for name in found.names] == [
+        "DNS:b.example.test",
+        "IP:2001:db8::1",
+        "DNS:a.example.test",
+        "email:User@example.test",
+        "URI:spiffe://example.test/a",
+    ]
+
+
+def test_three_hundred_names_are_read() -> None:
+    found = csrs.read(openssl_csr(names=tuple(f"DNS:n{n}.example.test" for n in range(300))))
+    assert len(found.names) == 300
+
+
+@given(st.permutations(["DNS:a.test", "DNS:*.b.test", "IP:::1", "email:a@b.test", "URI:urn:a:b"]))
+def test_the_order_of_names_changes_nothing_else(order: list[str]) -> None:
+    found = read_csr(*order)
+    assert [str(name) for name in found.names] == order
+    assert sorted(found.names) == sorted(read_csr(*sorted(order)).names)
+
+
+@pytest.mark.parametrize(
+    ("common_name", "name", "taken"),
+    [
+        ("www.example.test", "DNS:www.example.test", "www.example.test"),
+        ("WWW.Example.TEST.", "DNS:www.example.test", "www.example.test"),
+        ("*.example.test", "DNS:*.example.test", "*.example.test"),
+        ("192.0.2.1", "IP:192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "IP:2001:db8::1", "2001:db8::1"),
+        ("user@EXAMPLE.test", "email:user@example.test", "user@example.test"),
+        ("other.example.test", "DNS:www.example.test", None),
+        ("example.test", "DNS:www.example.test", None),
+        ("My web server", "DNS:www.example.test", None),
+        ("192.0.2.1", "DNS:www.example.test", None),
+        ("", "DNS:www.example.test", None),
+    ],
+)
+def test_a_common_name_is_taken_when_it_is_one_of_the_names(
+    common_name: str, name: str, taken: str | None
+) -> None:
+    found = with_subject(attribute(NameOID.COMMON_NAME, common_name), name=name)
+    assert found.common_name == common_name
+    assert found.taken_common_name == taken
+    assert found.ignored == (() if taken else (f"subject CN={common_name}",))
+
+
+def test_a_common_name_without_any_san_is_no_name() -> None:
+    found = csrs.read(openssl_csr(names=(), subject="/CN=www.example.test"))
+    assert found.names == ()
+    assert found.common_name == "www.example.test"
+    assert found.taken_common_name is None
+
+
+def test_of_two_common_names_none_is_taken() -> None:
+    same = attribute(NameOID.COMMON_NAME, "www.example.test")
+    other = attribute(NameOID.COMMON_NAME, "other.example.test")
+    found = with_subject(other, same)
+    assert found.taken_common_name is None
+    assert found.ignored == ("subject CN=other.example.test", "subject CN=www.example.test")
+
+
+def test_everything_that_is_not_taken_over_is_listed() -> None:
+    found = csrs.read(
+        openssl_csr(
+            subject="/C=DE/O=Example/CN=www.example.test",
+            options=(
+                *("-addext", "basicConstraints=critical,CA:TRUE"),
+                *("-addext", "keyUsage=keyCertSign"),
+                *("-addext", "1.2.3.4=ASN1:UTF8String:x"),
+            ),
+        )
+    )
+    assert found.subject == "CN=www.example.test,O=Example,C=DE"
+    assert found.ignored == (
+        "subject C=DE",
+        "subject O=Example",
+        "extension basicConstraints",
+        "extension keyUsage",
+        "extension 1.2.3.4",
+    )
+
+
+def test_a_challenge_password_is_listed_without_its_value() -> None:
+    text = """
+        [req]
+        distinguished_name=d
+        attributes=a
+        prompt=no
+        [d]
+        CN=x
+        [a]
+        challengePassword=hush
+    """
+    octets = openssl_csr(options=("-config", str(write(text))))
+    found = csrs.read(octets)
+    assert "attribute challengePassword" in found.ignored
+    assert "hush" not in repr(found)
+
+
+def test_what_could_mislead_in_a_subject_is_made_visible() -> None:
+    found = with_subject(attribute(NameOID.COMMON_NAME, "a\x1b[31m\u202eb\x00"))
+    assert found.common_name == "a\\x1b[31m\\u202eb\\x00"
+    assert found.subject.isprintable()
+    assert found.ignored[0].isprintable()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        attribute(NameOID.COMMON_NAME, "x" * 65),  # longer than ub-common-name
+        attribute(NameOID.COMMON_NAME, ""),
+        attribute(NameOID.COUNTRY_NAME, "Germany"),  # not two letters
+        attribute(NameOID.JURISDICTION_COUNTRY_NAME, "Germany"),
+    ],
+)
+def test_attributes_of_a_forbidden_length_are_read_without_a_warning(
+    odd: x509.NameAttribute[str],
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert with_subject(odd).names
+
+
+def test_a_common_name_in_two_octets_per_character_is_read() -> None:
+    text = x509.NameAttribute(NameOID.COMMON_NAME, "日本" * 16, x509.name._ASN1Type.BMPString)
+    assert with_subject(text).common_name == "日本" * 16
+
+
+@pytest.mark.parametrize(
+    ("general_name", "shown"),
+    [
+        (
+            x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a"),
+            "otherName 1.3.6.1.4.1.311.20.2.3",
+        ),
+        (x509.RegisteredID(x509.ObjectIdentifier("1.2.3")), "registeredID 1.2.3"),
+        (
+            x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a\x1b")])),
+            "directoryName CN=a\\x1b",
+        ),
+    ],
+)
+def test_a_name_of_another_kind_is_never_dropped_silently(
+    general_name: x509.GeneralName, shown: str
+) -> None:
+    found = csrs.read(csr(["DNS:www.example.test", general_name]))
+    assert found.unsupported_names == (shown,)
+    assert [str(name) for name in found.names] == ["DNS:www.example.test"]
+
+
+INVALID = [
+    ([x509.IPAddress(ip_network("10.0.0.0/8"))], requested.NETWORK),  # eight octets, a range
+    (["DNS:foo_bar.example.test"], domains.UNDERSCORE),
+    (["DNS:good.example.test", "DNS:bad..example.test"], domains.EMPTY_LABEL),
+    (["DNS:www.example.test\x00.evil.example"], domains.CONTROL),
+    (["DNS:"], domains.EMPTY),
+    (["DNS:192.0.2.1"], domains.NUMERIC),  # an IP address as a DNS name
+    (["IP:::ffff:192.0.2.1"], names.MAPPED_IP),
+    (["email:user"], names.NOT_EMAIL),
+]
+
+
+@pytest.mark.parametrize(("wanted", "template"), INVALID)
+def test_what_is_not_a_name_is_refused(wanted: list[str], template: str) -> None:
+    with pytest.raises(Refused) as caught:
+        csrs.read(csr(wanted))
+    assert (caught.value.slug, caught.value.template) == ("invalid-name", template)
+
+
+def test_raw_utf8_in_a_dns_name_is_refused_with_the_form_to_write() -> None:
+    name = "bücher.example".encode()
+    octets = bytes([0x30, len(name) + 2, 0x82, len(name)]) + name
+    with pytest.raises(Refused, match=r"xn--bcher-kva\.example"):
+        csrs.read(csr([], extensions=[raw_san(octets)]))
+
+
+def test_kinds_of_name_that_the_library_cannot_read_are_refused() -> None:
+    # An x400Address (tag 3) and an ediPartyName (tag 5).
+    for octets in (b"\x30\x02\xa3\x00", b"\x30\x02\xa5\x00"):
+        with pytest.raises(Refused) as caught:
+            csrs.read(csr([], extensions=[raw_san(octets)]))
+        assert caught.value.slug == "name-not-allowed"
+
+
+def test_an_empty_san_is_no_names() -> None:
+    assert csrs.read(csr([], extensions=[raw_san(b"\x30\x00")])).names == ()
+
+
+def test_requested_usages_are_ignored_not_taken() -> None:
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
+    assert read_csr(extensions=[usage]).ignored == ("extension extendedKeyUsage",)
