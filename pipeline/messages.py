@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from pipeline.errors import MessageRefused
+from pipeline.stages import DECIDE, DELIVER, POLICY, RELAY, SIGN, TRANSMIT
 from pipeline.states import State
 
 VERSION: Final = 1
@@ -102,6 +103,17 @@ class OutcomeBatch(Body, frozen=True):
 
     outcomes: Annotated[list[Outcome], Meta(max_length=MAX_ITEMS)] = []
     issuers: Annotated[list[IssuerNotice], Meta(max_length=16)] = []
+
+
+CARRIES: Final[dict[str, type[Body]]] = {
+    RELAY.queue: WakeUp,
+    POLICY.queue: SubmissionBatch,
+    DECIDE.queue: Decision,
+    SIGN.queue: WakeUp,
+    TRANSMIT.queue: WakeUp,
+    DELIVER.queue: OutcomeBatch,
+}
+"""What each stage carries, by the name of its queue."""
 
 
 class Payload(Body, frozen=True):

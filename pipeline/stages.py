@@ -1,13 +1,12 @@
 """The stage table: every stage, its queue, its side, and who may send to it.
 
-A stage of the other side is addressed through this table and never imported.
+A stage of the other side is addressed through this table and never imported. What a stage carries
+stands in ``pipeline.messages``.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-
-from pipeline.messages import Body, Decision, OutcomeBatch, SubmissionBatch, WakeUp
 
 
 class Role(StrEnum):
@@ -28,7 +27,6 @@ class Stage:
 
     name: str
     side: Role
-    carries: type[Body]
     senders: frozenset[Role]
     priority: int = 10
 
@@ -38,12 +36,12 @@ class Stage:
         return f"{self.side}.{self.name}"
 
 
-RELAY: Final = Stage("relay", Role.WEB, WakeUp, frozenset({Role.WEB}))
-POLICY: Final = Stage("policy", Role.SIGNER, SubmissionBatch, frozenset({Role.WEB}))
-DECIDE: Final = Stage("decide", Role.SIGNER, Decision, frozenset({Role.APPROVER}), priority=0)
-SIGN: Final = Stage("sign", Role.SIGNER, WakeUp, frozenset({Role.SIGNER}))
-TRANSMIT: Final = Stage("transmit", Role.SIGNER, WakeUp, frozenset({Role.SIGNER}))
-DELIVER: Final = Stage("deliver", Role.WEB, OutcomeBatch, frozenset({Role.SIGNER}))
+RELAY: Final = Stage("relay", Role.WEB, frozenset({Role.WEB}))
+POLICY: Final = Stage("policy", Role.SIGNER, frozenset({Role.WEB}))
+DECIDE: Final = Stage("decide", Role.SIGNER, frozenset({Role.APPROVER}), priority=0)
+SIGN: Final = Stage("sign", Role.SIGNER, frozenset({Role.SIGNER}))
+TRANSMIT: Final = Stage("transmit", Role.SIGNER, frozenset({Role.SIGNER}))
+DELIVER: Final = Stage("deliver", Role.WEB, frozenset({Role.SIGNER}))
 
 STAGES: Final = {stage.queue: stage for stage in (RELAY, POLICY, DECIDE, SIGN, TRANSMIT, DELIVER)}
 """Every stage by the name of its queue."""

@@ -79,7 +79,7 @@ class Walk:
                 position = request.created_at, request.id
                 self.number += 1
                 self._one(request)
-            self._say("Nothing more waits for approval." if self.number else "Nothing waits.")
+            self._say("That was the last." if self.number else "Nothing waits for approval.")
         except Quit:
             self._say("")
         counts = ", ".join(f"{count} {word}" for word, count in self.tally.items())
@@ -144,6 +144,7 @@ class Walk:
 
     def _ask(self) -> str:
         self.forget_typed()
+        self.console.print()
         self.console.print(Text(PROMPT, "bold"), end="")
         while (key := self.read_key()) not in _WORDS:
             pass  # Enter after a key, and keys that mean nothing here

@@ -92,7 +92,7 @@ def _request(facts: Facts, me: str, now: datetime) -> Iterable[Row]:
     yield "Rule", _rule(request.rule)
     if facts.csr is not None and facts.csr.ignored:
         ignored = "; ".join(harmless(part, 200) for part in facts.csr.ignored)
-        yield "Left out", Text(f"of the CSR: {ignored}")
+        yield "Ignored", Text(f"in the CSR: {ignored}")
     if request.decisions:
         yield "Decisions", Group(*(_decision(d, me) for d in request.decisions))
 
@@ -148,14 +148,14 @@ def _validity(certificate: CertificateToBe) -> str:
 def _rule(rule: Mapping[str, Any]) -> Text:
     """Show a rule whole: its name, what it says, and every other member as it stands."""
     rest = dict(rule)
-    text = Text(harmless(f"“{rest.pop('name', 'without a name')}”"))
-    if action := rest.pop("action", None):
-        text.append(f" says {harmless(str(action))}")
-    quorum = rest.pop("quorum", 1)
-    text.append(f", {_value(quorum)} approvals needed" if quorum != 1 else "")
+    text = Text(f"“{harmless(str(rest.pop('name', '')))}”")
+    says = [harmless(str(rest.pop("action", "")))]
+    if (quorum := rest.pop("quorum", 1)) != 1:
+        says.append(f"{harmless(_value(quorum))} approvals needed")
+    text.append(f" ({', '.join(says)})")
     given = {key: value for key, value in rest.items() if value not in ("", [], None, False)}
     shown = [f"{key} = {_value(value)}" for key, value in given.items()]
-    return text.append(harmless(" when " + ", ".join(shown))) if shown else text
+    return text.append(harmless(" when " + "; ".join(shown))) if shown else text
 
 
 def _value(value: Any) -> str:

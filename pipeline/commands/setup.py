@@ -85,6 +85,7 @@ def setup(
     """
     from pipeline.setup import options
     from pipeline.setup.directory import create
+    from settings.common import EMBEDDED
 
     create(
         options.SetupOptions(
@@ -103,16 +104,23 @@ def setup(
         )
     )
     found = {"directory": str(directory.resolve()), "approvers": list(dict.fromkeys(approvers))}
-    answer(as_json, found, _next_steps(directory, approvers))
+    embedded = EMBEDDED in (web_broker or broker, signer_broker or broker)
+    answer(as_json, found, _next_steps(directory, approvers, embedded=embedded))
 
 
-def _next_steps(directory: Path, approvers: tuple[str, ...]) -> str:
-    return f"""\
-Set up in {directory}: web/, signer/, {", ".join(f"approvers/{name}/" for name in approvers)}.
-Next:
-  httpca migrate --config {directory}/web
-  httpca migrate --config {directory}/signer
-  HTTPCA_HOME={directory} honcho start
-Which requests are signed at once stands in {directory}/signer/policy.toml.
-Take {directory}/setup offline: it holds the root's key and the message CA's key, which no process
-needs. Each folder of approvers/ belongs on its person's own machine."""
+def _next_steps(directory: Path, approvers: tuple[str, ...], *, embedded: bool) -> str:
+    roles = ["web/", "signer/", *(f"approvers/{name}/" for name in dict.fromkeys(approvers))]
+    start = [
+        f"  httpca migrate --config {directory}/web",
+        f"  httpca migrate --config {directory}/signer",
+        f"  HTTPCA_HOME={directory} honcho start",
+    ]
+    return "\n".join(
+        [
+            f"Set up in {directory}: {', '.join(roles)}. Next:",
+            *([f"  httpca dev --dir {directory}"] if embedded else start),
+            f"Which requests are signed at once stands in {directory}/signer/policy.toml.",
+            f"Take {directory}/setup offline: no process needs the keys in it. Each folder in",
+            "approvers/ belongs on the machine of the person whose name it has.",
+        ]
+    )

@@ -97,7 +97,7 @@ class Envelope:
                 raise MessageRefused("sender-not-admitted")
             if payload.sent_at > now + FROM_THE_FUTURE:
                 raise MessageRefused("from-the-future")
-            body = messages.read(stage.carries, payload.body)
+            body = messages.read(messages.CARRIES[queue], payload.body)
         except MessageRefused as refused:
             raise MessageRefused(refused.reason, sender.name) from refused
         return Received(payload.id, stage, body, sender, payload.sent_at, octets, redelivered)

@@ -47,8 +47,10 @@ def main(directory: Path) -> int:
         return 0
     clock = SignerClock(open_signer_side(settings, directory, database, signs=False).side)
     clock.start()
+    log.info("clock-started")
     stopping.wait()
     clock.stop()
+    log.info("clock-stopped")
     return 0
 
 

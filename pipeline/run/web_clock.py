@@ -46,8 +46,10 @@ def main(directory: Path) -> int:
     opened = open_web_side(settings, directory, database)
     clock = WebClock(opened.side)
     clock.start()
+    log.info("clock-started")
     stopping.wait()
     clock.stop()
+    log.info("clock-stopped")
     return 0
 
 

@@ -55,7 +55,9 @@ def make_csr(
     """Return a CSR (DER) for DNS names."""
     attributes = [x509.NameAttribute(oid, text) for oid, text in subject]
     if common_name is not None:
-        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
+        attributes.append(
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name, _validate=False)
+        )
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes))
     dns = [x509.DNSName(name) for name in names]
     if dns:

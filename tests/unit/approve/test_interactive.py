@@ -1,0 +1,222 @@
+"""One walk through `httpca approve` in a real terminal of 80 by 24."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+from pipeline.approve.waiting import get
+from pipeline.states import State
+from tests.unit.approve.player import play
+from tests.unit.approve.world import NOON, World, decided, make_csr
+
+COMMAND = "import sys; sys.argv[0] = 'approve'; from pipeline.approve.command import approve; approve()"
+PROMPT = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit >"
+WAIT = 20.0
+
+
+class Terminal:
+    """A command in a pseudo-terminal, and what stands on its screen."""
+
+    def __init__(self, config: Path) -> None:
+        self.screen = pyte.HistoryScreen(80, 24, history=1000)
+        self.stream = pyte.Stream(self.screen)
+        self.raw = ""
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-c", COMMAND, "--config", str(config), "--timeout", "10"],
+            dimensions=(24, 80),
+            encoding="utf-8",
+            env={"TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+            timeout=WAIT,
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self.screen.display]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def until(self, wanted: Callable[[str], bool]) -> str:
+        """Read until the screen shows what is wanted, and return the screen."""
+        deadline = time.monotonic() + WAIT
+        while not wanted(self.text):
+            assert time.monotonic() < deadline, self.text
+            try:
+                more = self.child.read_nonblocking(4096, timeout=1)
+            except pexpect.TIMEOUT:
+                continue
+            except pexpect.EOF:
+                assert wanted(self.text), self.text
+                break
+            self.raw += more
+            self.stream.feed(more)
+        return self.text
+
+    def until_asked(self) -> str:
+        """Read until the last line of the screen asks for a key."""
+        return self.until(lambda text: text.rstrip().endswith(PROMPT))
+
+    def until_shown(self, words: str) -> str:
+        return self.until(lambda text: words in " ".join(text.split()))
+
+    def press(self, keys: str) -> None:
+        self.child.send(keys)
+
+    def code(self) -> int | None:
+        self.child.expect(pexpect.EOF)
+        more = self.child.before or ""
+        self.raw += more
+        self.stream.feed(more)
+        self.child.close()
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def terminal(world: World) -> Iterator[Callable[[], Terminal]]:
+    opened: list[Terminal] = []
+
+    def open_() -> Terminal:
+        folder = world.folder / "approvers" / "approver"
+        opened.append(Terminal(folder if folder.exists() else world.approver()))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        one.child.close(force=True)
+
+
+def at(hours: int) -> dict[str, object]:
+    return {"created_at": NOON + timedelta(hours=hours)}
+
+
+def test_a_walk_through_all_that_waits(world: World, terminal: Callable[[], Terminal]) -> None:
+    hostile = world.add(
+        make_csr(["a.example.com"]), requester="\x1b[2J\x1b[31mroot", comment="[red]x[/]\nline"
+    )
+    rejected = world.add(make_csr(["b.example.com"]), created_at=NOON + timedelta(hours=1))
+    skipped = world.add(make_csr(["c.example.com"]), created_at=NOON + timedelta(hours=2))
+    contested = world.add(make_csr(["d.example.com"]), created_at=NOON + timedelta(hours=3))
+    left = world.add(make_csr(["e.example.com"]), created_at=NOON + timedelta(hours=4))
+    at_terminal = terminal()
+
+    # The whole request is on one screen, and the requester's text stands still.
+    text = at_terminal.until_asked()
+    assert "Request 1 (5 waiting) ─" in at_terminal.lines[1] or "Request 1 (5 waiting)" in text
+    assert f"Id        {hostile}" in at_terminal.lines
+    assert r"Asked by  “\x1b[2J\x1b[31mroot”, by api (the web side's word)" in at_terminal.lines
+    assert r"Comment   “[red]x[/]\x0aline”" in at_terminal.lines
+    assert "\x1b[31mroot" not in at_terminal.raw
+
+    # A key that means nothing is passed over; the CSR is shown on demand.
+    at_terminal.press("x\r")
+    at_terminal.press("c")
+    at_terminal.until_shown("A decision on all this signs the digest")
+    assert "-----END CERTIFICATE REQUEST-----" in at_terminal.until_asked()
+
+    with play(world, world.folder / "approvers" / "approver" / "spool") as effects:
+        at_terminal.press("a")
+        at_terminal.until_shown("Accepted: your decision is recorded and stands.")
+        at_terminal.until_shown("b.example.com")
+        at_terminal.until_asked()
+
+        # A rejection without a reason goes back to the question; Enter after a key is no key.
+        at_terminal.press("r\r")
+        at_terminal.until_shown("Reason, for the requester (empty: back) >")
+        at_terminal.press("\r")
+        at_terminal.until_shown("Not rejected.")
+        at_terminal.until_asked()
+        at_terminal.press("r")
+        at_terminal.until_shown("Reason, for the requester (empty: back) >")
+        at_terminal.press("unknown host\r")
+        at_terminal.until_shown("Rejected: your decision is recorded and stands.")
+
+        at_terminal.until_shown("c.example.com")
+        at_terminal.until_asked()
+        at_terminal.press("s")
+
+        # Another approver is faster: who decided what and when is said, and nothing is sent.
+        at_terminal.until_shown("d.example.com")
+        at_terminal.until_asked()
+        world.record(decided(contested, "reject", "not this one"), "other")
+        at_terminal.press("a")
+        at_terminal.until_shown(
+            "It was rejected by other on 2026-03-01 12:00 UTC: “not this one” Nothing was sent."
+        )
+        at_terminal.until_shown("e.example.com")
+        at_terminal.until_asked()
+        at_terminal.press("q")
+        assert at_terminal.code() == 0
+    assert "Done: 1 accepted, 1 rejected, 1 skipped, 1 decided by others." in at_terminal.text
+    assert effects == ["counted", "counted"]
+    states = {}
+    for request_id in (hostile, rejected, skipped, contested, left):
+        request = get(world.database, request_id)
+        assert request is not None
+        states[request_id] = request.state
+    assert states == {
+        hostile: State.WAITING_FOR_SIGNATURE,
+        rejected: State.REJECTED,
+        skipped: State.WAITING_FOR_APPROVAL,
+        contested: State.REJECTED,
+        left: State.WAITING_FOR_APPROVAL,
+    }
+    request = get(world.database, rejected)
+    assert request is not None
+    assert request.decisions[0].reason == "unknown host"
+
+
+def test_what_was_typed_ahead_decides_nothing(
+    world: World, terminal: Callable[[], Terminal]
+) -> None:
+    request_id = world.add()
+    at_terminal = terminal()
+    at_terminal.press("aaaa")  # before anything is on the screen
+    at_terminal.until_asked()
+    at_terminal.press("q")
+    assert at_terminal.code() == 0
+    request = get(world.database, request_id)
+    assert request is not None
+    assert request.decisions == ()
+    assert list((world.folder / "approvers" / "approver" / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04", "q", "Q\r"])
+def test_ctrl_c_and_ctrl_d_quit_as_q_does(
+    world: World, terminal: Callable[[], Terminal], key: str
+) -> None:
+    world.add()
+    at_terminal = terminal()
+    at_terminal.until_asked()
+    at_terminal.press(key)
+    assert at_terminal.code() == 0
+    assert "Traceback" not in at_terminal.text
+
+
+def test_ctrl_c_while_waiting_keeps_the_decision_and_ends_with_5(
+    world: World, terminal: Callable[[], Terminal]
+) -> None:
+    world.add()
+    at_terminal = terminal()
+    at_terminal.until_asked()
+    at_terminal.press("a")
+    at_terminal.until_shown("Signed, waiting for the signer …")
+    at_terminal.press("\x03")
+    at_terminal.until_shown("Your decision stays in the spool")
+    assert at_terminal.code() == 5
+    (file,) = (world.folder / "approvers" / "approver" / "spool").iterdir()
+    assert re.fullmatch(r"[0-9a-f-]{36}\.jws", file.name)
+
+
+def test_nothing_waits(terminal: Callable[[], Terminal]) -> None:
+    at_terminal = terminal()
+    assert at_terminal.code() == 0
+    assert at_terminal.lines[0] == "Nothing waits for approval."
