@@ -5,7 +5,7 @@
 
 import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from ipaddress import ip_address
@@ -86,7 +86,7 @@ def openssl_csr(
     return openssl(*arguments, octets=openssl_key(key, *key_options))
 
 
-_GENERAL_NAMES = {
+_GENERAL_NAMES: dict[str, Callable[[str], x509.GeneralName]] = {
     "DNS": x509.DNSName,
     "email": x509.RFC822Name,
     "URI": x509.UniformResourceIdentifier,

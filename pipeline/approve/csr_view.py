@@ -1,6 +1,8 @@
 """A closer look at the CSR: its text, and everything in it that the first screen leaves out."""
 
 import hashlib
+import warnings
+from typing import Final
 
 from cryptography import x509
 from rich.console import Group, RenderableType
@@ -9,7 +11,7 @@ from rich.text import Text
 from pipeline.approve.facts import Facts, pem
 from pipeline.approve.harmless import harmless
 
-SHOWN_OF_VALUE = 120
+SHOWN_OF_VALUE: Final = 120
 """Hexadecimal digits of an extension's value that are shown."""
 
 
@@ -31,7 +33,9 @@ def view(facts: Facts) -> RenderableType:
 def _contents(csr: bytes) -> list[Text]:
     try:
         request = x509.load_der_x509_csr(csr)
-        lines = [f"Subject {harmless(request.subject.rfc4514_string())}"]
+        with warnings.catch_warnings():  # the library warns on stderr of what is only too long
+            warnings.simplefilter("ignore")
+            lines = [f"Subject {harmless(request.subject.rfc4514_string())}"]
         for extension in request.extensions:
             value = extension.value.public_bytes().hex()
             more = f"… ({len(value) // 2} bytes)" if len(value) > SHOWN_OF_VALUE else ""

@@ -4,34 +4,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from pipeline.approve.facts import Facts
 from pipeline.approve.harmless import harmless
 from pipeline.approve.screen import age
 
-SHOWN_NAMES: Final = 2
+SHOWN_NAMES: Final = 3
 
 
-def listing(facts: Sequence[Facts], now: datetime) -> Table:
+def listing(facts: Sequence[Facts], now: datetime) -> RenderableType:
     """Return the list; ids are shown whole, to be copied."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for one in facts:
-        table.add_row(Text(one.request.id, "bold"), _summary(one, now))
-    return table
+    return Group(*(part for one in facts for part in _entry(one, now)))
 
 
-def _summary(facts: Facts, now: datetime) -> Text:
+def _entry(facts: Facts, now: datetime) -> list[RenderableType]:
     request = facts.request
-    names = [] if facts.csr is None else [harmless(n.display()) for n in facts.csr.names]
+    who = "anonymous" if request.requester is None else f"“{harmless(request.requester, 40)}”"
+    about = f"{age(request.submitted_at, now)}, {harmless(request.profile_name, 40)}, {who}"
+    names = [] if facts.csr is None else [harmless(name.value) for name in facts.csr.names]
     more = f", … ({len(names)} names)" if len(names) > SHOWN_NAMES else ""
-    who = "anonymous" if request.requester is None else f"“{harmless(request.requester, 60)}”"
-    text = Text(", ".join(names[:SHOWN_NAMES]) + more if names else "no names")
-    text.append(f"\n{harmless(request.profile_name, 40)}, {who}")
-    text.append(f", {age(request.submitted_at, now)}")
-    for sentence in facts.unusual:
-        text.append(f"\n! {harmless(sentence)}", "yellow")
-    return text
+    below = [Text(", ".join(names[:SHOWN_NAMES]) + more if names else "no names")]
+    below += [Text(f"! {harmless(sentence)}", "yellow") for sentence in facts.unusual]
+    first = Text.assemble((request.id, "bold"), f"  {about}", overflow="fold")
+    return [first, *(Padding(line, (0, 0, 0, 4), expand=False) for line in below)]

@@ -4,15 +4,15 @@ Whatever somebody else wrote goes through ``harmless`` and into a ``Text``, whic
 so it can neither move the cursor nor colour the terminal nor break a line.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from cryptography.hazmat.primitives import hashes
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from pipeline.approve import standing
@@ -24,6 +24,10 @@ from pipeline.crypto.names import Name
 
 SHOWN_OF_COMMENT: Final = 400
 """Characters of a comment that the screen shows; the rest is in `show --json`."""
+
+LABEL: Final = 10
+MIN_VALUE: Final = 10
+"""Columns of a label, and those that a value gets even in a very narrow terminal."""
 
 NAMES_IN_LINES: Final = 8
 """Up to so many names each get a line of their own."""
@@ -40,11 +44,11 @@ _EFFECTS: Final = {
 def screen(facts: Facts, me: str, now: datetime, title: str = "Request") -> RenderableType:
     """Return the whole screen of one request, without a prompt."""
     parts: list[RenderableType] = [
-        Rule(Text(title, "bold"), align="left"),
-        _grid(_request(facts, me, now)),
+        Rule(Text(title, "bold"), align="left", style="cyan"),
+        Rows(list(_request(facts, me, now))),
         Text(),
         Text("The certificate would contain", "bold"),
-        _grid(_certificate(facts, now)),
+        Rows(list(_certificate(facts))),
     ]
     if facts.unusual or facts.unacceptable:
         parts.append(Text())
@@ -72,7 +76,22 @@ def name_text(name: Name) -> Text:
     return text
 
 
-Row = tuple[str, RenderableType]
+Row = tuple[str, Text]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Labels at the left and values beside them, wrapped to the terminal and never padded."""
+
+    rows: Sequence[Row]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render each value in as many lines as it needs; only a label begins at the left."""
+        width = max(options.max_width - LABEL, MIN_VALUE)
+        for label, value in self.rows:
+            for number, line in enumerate(value.wrap(console, width, overflow="fold")):
+                line.rstrip()
+                yield Text.assemble(((label if number == 0 else "").ljust(LABEL), "cyan"), line)
 
 
 def _request(facts: Facts, me: str, now: datetime) -> Iterable[Row]:
@@ -94,10 +113,10 @@ def _request(facts: Facts, me: str, now: datetime) -> Iterable[Row]:
         ignored = "; ".join(harmless(part, 200) for part in facts.csr.ignored)
         yield "Ignored", Text(f"in the CSR: {ignored}")
     if request.decisions:
-        yield "Decisions", Group(*(_decision(d, me) for d in request.decisions))
+        yield "Decisions", Text("\n").join(_decision(d, me) for d in request.decisions)
 
 
-def _certificate(facts: Facts, now: datetime) -> Iterable[Row]:
+def _certificate(facts: Facts) -> Iterable[Row]:
     certificate, csr, profile = facts.certificate, facts.csr, facts.profile
     if csr is not None:
         yield "Subject", _subject(csr, certificate)
@@ -125,11 +144,11 @@ def _subject(csr: Csr, certificate: CertificateToBe | None) -> Text:
     return Text(f"empty (the CSR says {harmless(csr.subject)})" if csr.subject else "empty")
 
 
-def _names(names: tuple[Name, ...]) -> RenderableType:
+def _names(names: tuple[Name, ...]) -> Text:
     if not names:
         return Text("none")
     if len(names) <= NAMES_IN_LINES:
-        return Group(*(name_text(name) for name in names))
+        return Text("\n").join(name_text(name) for name in names)
     return Text.assemble(f"{len(names)}: ", Text(", ").join(name_text(name) for name in names))
 
 
@@ -174,12 +193,3 @@ def _decision(decision: Recorded, me: str) -> Text:
 
 def _warning(sentence: str) -> Text:
     return Text.assemble(("! ", "bold yellow"), (harmless(sentence), "yellow"))
-
-
-def _grid(rows: Iterable[Row]) -> Table:
-    table = Table.grid(padding=(0, 1, 0, 0), expand=False)
-    table.add_column(no_wrap=True, min_width=9, style="cyan")
-    table.add_column(overflow="fold")
-    for label, value in rows:
-        table.add_row(Text(label), value)
-    return table

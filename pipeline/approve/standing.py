@@ -25,9 +25,9 @@ _SENTENCES: Final = {
     State.WAITING_FOR_SIGNATURE: "It was accepted without an approver.",
     State.ISSUED: "Its certificate was issued without an approver.",
     State.FAILED: "It was accepted without an approver, and issuing failed.",
-    State.REJECTED: "It was rejected, not by an approver,",
+    State.REJECTED: "It was rejected by the policy or an operator",
     State.WITHDRAWN: "Its requester withdrew it",
-    State.EXPIRED: "It expired, since nobody decided in time,",
+    State.EXPIRED: "It expired, with nobody having decided,",
 }
 
 
@@ -53,7 +53,7 @@ def describe(request: Request, me: str) -> str:
     sentence = _SENTENCES[request.state]
     if sentence.endswith("."):
         return sentence
-    sentence = f"{sentence.rstrip(',')} on {at(request.changed_at)}"
+    sentence = f"{sentence} on {at(request.changed_at)}"
     if request.state is State.REJECTED and request.reason:
         return f"{sentence}: “{visible(request.reason)}”"
     return sentence + "."

@@ -119,9 +119,7 @@ def test_a_second_csr_for_the_same_id_is_refused_and_audited(world: World) -> No
 
     with world.signer_database.read() as connection:
         events = connection.scalars(
-            select(signer_tables.audit.c.event).where(
-                signer_tables.audit.c.request_id == request
-            )
+            select(signer_tables.audit.c.event).where(signer_tables.audit.c.request_id == request)
         ).all()
         stored = connection.scalars(select(signer_tables.certificates.c.certificate)).all()
     assert "second-submission-refused" in events

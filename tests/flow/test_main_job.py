@@ -5,6 +5,7 @@ from cryptography import x509
 
 from pipeline.states import State
 from pipeline.web import tables as web_tables
+from pipeline.web.withdraw import withdraw
 from tests.flow.world import World
 
 
@@ -67,9 +68,10 @@ def test_a_requester_can_withdraw_what_waits_for_approval(world: World) -> None:
 
 
 def test_a_wish_to_withdraw_comes_too_late_for_what_is_issued(world: World) -> None:
-    request = world.submit("host.test", run=True)
+    request = world.submit("host.test")
+    withdraw(world.web_database, request, None, world.time())
 
-    world.withdraw(request)
+    world.run()
 
     assert world.states(request) == ("issued", "issued")
 

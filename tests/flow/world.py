@@ -7,11 +7,10 @@ in the test's hands.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-import uuid
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from pipeline.actors.patience import Patience
 from pipeline.actors.signer import bind_signer
@@ -20,10 +19,10 @@ from pipeline.approve import decision as decisions
 from pipeline.approve import waiting
 from pipeline.broker.memory import Exchange, MemoryBroker, drain
 from pipeline.crypto import identity
-from pipeline.database.advance import admit
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import migrate
 from pipeline.errors import MessageRefused
+from pipeline.messages import WakeUp
 from pipeline.run.signer_clock import SignerClock
 from pipeline.run.signer_side import open_signer_side
 from pipeline.run.web_clock import WebClock
@@ -34,6 +33,8 @@ from pipeline.signer import tables as signer_tables
 from pipeline.stages import DECIDE, DELIVER, POLICY, RELAY, SIGN, STAGES, TRANSMIT, Stage
 from pipeline.states import State
 from pipeline.web import tables as web_tables
+from pipeline.web.submit import Wish, submit
+from pipeline.web.withdraw import withdraw
 from settings.signer import load_signer
 from settings.web import load_web
 from tests import factories
@@ -104,7 +105,7 @@ class World:
         self.brokers: dict[str, MemoryBroker] = {}
         for broker in (web.broker, signer.broker):
             assert isinstance(broker, MemoryBroker)
-            self.brokers |= {name: broker for name in broker.queues}
+            self.brokers |= dict.fromkeys(broker.queues, broker)
         self.web_clock = WebClock(web.side)
         self.signer_clock = SignerClock(signer.side)
 
@@ -134,8 +135,6 @@ class World:
     def wake(self, stage: Stage) -> None:
         """Let a stage look at its rows."""
         side = self.web if stage in (RELAY, DELIVER) else self.signer
-        from pipeline.messages import WakeUp
-
         side.send(stage, WakeUp())
         for octets in self.waiting(stage):
             self.deliver(stage, octets)
@@ -172,11 +171,8 @@ class World:
     ) -> str:
         """Submit a CSR as the API does; return the request's id."""
         octets = csr if csr is not None else factories.csr(names=[f"DNS:{name}" for name in names])
-        request_id, now = str(uuid.uuid4()), self.time()
-        row = {"id": request_id, "state": State.SUBMITTED, "revision": 0, "next_attempt_at": now, "requester": requester, "withdrawal_wished": False}
-        with self.web_database.write() as connection:
-            admit(connection, web_tables.ledger, "submit", [row], now)
-            connection.execute(web_tables.submissions.insert(), [{"request_id": request_id, "csr": octets, "profile": profile, "source": "api", "comment": ""}])
+        wish = Wish(octets, profile, "api", requester)
+        request_id = submit(self.web_database, self.web.settings, wish, self.time).id
         self.web_clock.sweep()
         if run:
             self.run()
@@ -200,15 +196,9 @@ class World:
         self.deliver(DECIDE, self.decision(request_id, verdict, approver, reason))
         self.run()
 
-    def withdraw(self, request_id: str) -> None:
+    def withdraw(self, request_id: str, requester: str | None = None) -> None:
         """Let the requester wish to withdraw."""
-        requests = web_tables.requests
-        with self.web_database.write() as connection:
-            connection.execute(
-                update(requests)
-                .where(requests.c.id == request_id)
-                .values(withdrawal_wished=True, next_attempt_at=self.time())
-            )
+        withdraw(self.web_database, request_id, requester, self.time())
         self.web_clock.sweep()
         self.run()
 

@@ -1,5 +1,6 @@
 """HttpCA as an operator runs it: set up, migrated, and started by honcho from the Procfile."""
 
+import contextlib
 import json
 import os
 import re
@@ -124,10 +125,8 @@ class Installation:
         try:
             return honcho.wait(DOWN_WITHIN)
         finally:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(honcho.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def remove(self) -> None:
         """Stop, and remove databases and vhost."""

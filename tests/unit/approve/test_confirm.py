@@ -63,13 +63,18 @@ def confirm(
     return confirmer.confirm(decisions, timeout)
 
 
+def take(world: World, spooled: Spooled) -> None:
+    """Let the signer have a message."""
+    world.receive(spooled)
+
+
 def spooled_ids(desk: Desk) -> list[str]:
     return [spooled.message_id for spooled in desk.spool.list()[0]]
 
 
 def test_a_decision_that_counts_is_confirmed_and_leaves_the_spool(desk: Desk, world: World) -> None:
     spooled = make(desk, world.add())
-    post, time = Post(deliver=lambda octets: world.receive(spooled) and None), Time()
+    post, time = Post(deliver=lambda octets: take(world, spooled)), Time()
     (answer,) = confirm(desk, [spooled], post, time)
     assert (answer.result, answer.exit_code) == (Result.COUNTED, 0)
     assert answer.sentence == "Accepted: your decision is recorded and stands."
@@ -108,7 +113,7 @@ def test_a_decision_is_sent_once_even_without_time(desk: Desk, world: World) -> 
 
 def test_a_broker_that_is_away_for_a_while_only_delays(desk: Desk, world: World) -> None:
     spooled = make(desk, world.add())
-    post, time = Post(deliver=lambda octets: world.receive(spooled) and None, down=2), Time()
+    post, time = Post(deliver=lambda octets: take(world, spooled), down=2), Time()
     (answer,) = confirm(desk, [spooled], post, time)
     assert answer.result is Result.COUNTED
     assert post.closed == 2  # each failure opens a new connection
@@ -262,7 +267,7 @@ def test_the_next_run_begins_with_what_is_in_the_spool(
 ) -> None:
     spooled = make(desk, world.add())
     later = open_as("approver")
-    post = Post(deliver=lambda octets: world.receive(spooled) and None)
+    post = Post(deliver=lambda octets: take(world, spooled))
     later.carrier = Carrier(lambda: post)
     answers, damaged = later.flush()
     assert [answer.result for answer in answers] == [Result.COUNTED]

@@ -90,7 +90,9 @@ def test_a_request_that_changed_since_it_was_shown_is_shown_again(desk: Desk, wo
 
     shown = look(desk, world.add())
     with world.database.write() as connection:
-        connection.execute(update(submissions).values(rule={"name": "another", "action": "approve"}))
+        connection.execute(
+            update(submissions).values(rule={"name": "another", "action": "approve"})
+        )
     answer = desk.decide(shown, "accept")
     assert isinstance(answer, Answer)
     assert answer.result is Result.CHANGED
@@ -151,7 +153,7 @@ def test_an_expired_approver_is_told_and_nothing_is_sent(
 ) -> None:
     world.approver("late", lifetime=timedelta(minutes=-1))
     desk = open_as("late")
-    with pytest.raises(DecisionRefused, match="not valid now.*certificate-expired"):
+    with pytest.raises(DecisionRefused, match=r"not valid now.*certificate-expired"):
         desk.decide(look(desk, world.add(make_csr())), "accept")
     assert desk.spool.list() == ([], [])
 

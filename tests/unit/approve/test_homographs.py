@@ -8,7 +8,9 @@ from pipeline.crypto import names
 
 
 def of(text: str) -> list[str]:
-    labels = [label if label.isascii() else idna.alabel(label).decode() for label in text.split(".")]
+    labels = [
+        label if label.isascii() else idna.alabel(label).decode() for label in text.split(".")
+    ]
     return warnings(names.dns(".".join(labels)))
 
 

@@ -16,7 +16,9 @@ from pipeline.states import State
 from tests.unit.approve.player import play
 from tests.unit.approve.world import NOON, World, decided, make_csr
 
-COMMAND = "import sys; sys.argv[0] = 'approve'; from pipeline.approve.command import approve; approve()"
+COMMAND = (
+    "import sys; sys.argv[0] = 'approve'; from pipeline.approve.command import approve; approve()"
+)
 PROMPT = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit >"
 WAIT = 20.0
 

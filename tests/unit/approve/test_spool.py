@@ -67,7 +67,7 @@ def test_a_full_disk_is_told_and_leaves_no_draft(world: World, tmp_path: Path) -
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(SpoolUnusable, match="No space left on device.*nothing was sent"):
+    with pytest.raises(SpoolUnusable, match=r"No space left on device.*nothing was sent"):
         Spool(tmp_path, full).add(message_id, octets)
     assert not [file for file in tmp_path.iterdir() if message_id in file.name]
 
@@ -102,7 +102,9 @@ def test_a_message_under_another_name_is_no_decision(world: World, tmp_path: Pat
         Spool(tmp_path).add(ID, octets)
 
 
-def test_what_is_recorded_is_removed_and_removing_again_is_harmless(desk: Desk, world: World) -> None:
+def test_what_is_recorded_is_removed_and_removing_again_is_harmless(
+    desk: Desk, world: World
+) -> None:
     spooled = make(desk, world.add())
     desk.spool.remove(spooled.message_id)
     desk.spool.remove(spooled.message_id)

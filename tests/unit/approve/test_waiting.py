@@ -73,7 +73,7 @@ def test_what_the_web_side_says_in_passing_does_not_change_the_digest(world: Wor
 
 def test_a_database_that_is_not_there_is_not_made(world: World) -> None:
     file = world.folder / "elsewhere.db"
-    with pytest.raises(NoDatabase, match="no signer database at .*elsewhere.db yet"):
+    with pytest.raises(NoDatabase, match=r"no signer database at .*elsewhere\.db yet"):
         waiting.open_signer(f"sqlite:///{file}")
     assert not file.exists()
 

@@ -1,0 +1,58 @@
+"""What every answer says to browsers and caches."""
+
+from typing import Final
+
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Our pages need one style sheet and one picture, and no script at all."""
+
+HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Session cookies that go over TLS only when they came by TLS."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Return whether the browser may send the cookie over TLS only."""
+        return request.is_secure
+
+
+def set_up(app: Flask) -> None:
+    """Add them to every answer."""
+    app.session_interface = Sessions()
+    app.config |= {
+        "SESSION_COOKIE_NAME": "httpca",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+    }
+    app.after_request(_add)
+
+
+def _add(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.vary.update(("Accept-Language", "Authorization", "Cookie"))
+    return response

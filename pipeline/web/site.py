@@ -1,0 +1,28 @@
+"""What every page and call works with."""
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from flask import current_app
+
+from pipeline.clock import Clock
+from pipeline.database.engine import Database
+from pipeline.web.notifier import Notifier
+from settings.web import WebSettings
+
+KEY: Final = "httpca"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The web side as its pages and API see it."""
+
+    settings: WebSettings
+    database: Database
+    now: Clock
+    notifier: Notifier
+
+
+def site() -> Site:
+    """Return the site of the application that answers at the moment."""
+    return cast(Site, current_app.extensions[KEY])

@@ -1,0 +1,27 @@
+"""An installation on real servers, started once for the tests that only use it."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PostgreSQL, RabbitMQ
+from tests.system.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def installation(rabbitmq: RabbitMQ, postgresql: PostgreSQL) -> Iterator[Installation]:
+    """HttpCA on RabbitMQ and PostgreSQL, with three signer workers and two approvers."""
+    with tempfile.TemporaryDirectory(prefix="httpca-system-") as folder:
+        made = Installation(
+            Path(folder) / "httpca",
+            rabbitmq,
+            postgresql,
+            ("--approver", "approver", "--approver", "approver-2"),
+        )
+        try:
+            made.start("signer-worker=3")
+            yield made
+        finally:
+            made.remove()

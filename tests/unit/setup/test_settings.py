@@ -1,0 +1,98 @@
+"""Settings as they are read: overridden by variables, and refused with file, key and what is right."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SettingsError
+from pipeline.setup.directory import create
+from pipeline.setup.options import SetupOptions
+from settings.approver import load_approver
+from settings.signer import load_signer
+from settings.web import load_web
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("settings") / "ca"
+    create(SetupOptions(directory))
+    return directory
+
+
+def set_variables(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_variables_override_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(
+        monkeypatch,
+        {
+            "HTTPCA_WEB_DATABASE": "postgresql+psycopg://db/web",
+            "HTTPCA_WEB_HTTP_PORT": "8123",
+            "HTTPCA_WEB_HTTP_ANONYMOUS": "true",
+            "HTTPCA_SIGNER_BROKER": "amqps://mq/",
+            "HTTPCA_SIGNER_WAITING_DAYS": "2.5",
+            "HTTPCA_SIGNER_WORKER_BATCH": "7",
+            "HTTPCA_APPROVER_BROKER": "amqp://mq/",
+        },
+    )
+    web, signer = load_web(home / "web"), load_signer(home / "signer")
+    assert web.database == "postgresql+psycopg://db/web"
+    assert (web.http.port, web.http.anonymous) == (8123, True)
+    assert (signer.broker, signer.waiting_days, signer.worker.batch) == ("amqps://mq/", 2.5, 7)
+    assert load_approver(home / "approvers" / "approver").broker == "amqp://mq/"
+
+
+def test_variables_of_one_side_leave_the_other_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPCA_WEB_BROKER", "amqp://mq/")
+    assert load_signer(home / "signer").broker == "memory:"
+
+
+def test_a_wrong_variable_is_refused_with_its_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPCA_WEB_HTTP_PORT", "99999")
+    with pytest.raises(SettingsError) as caught:
+        load_web(home / "web")
+    assert caught.value.key == "http.port"
+    assert "65535" in caught.value.problem
+
+
+WRONG = [
+    ('role = "web"\nbroker = "memory:"', "database", "is missing"),
+    ('role = "web"\ndatabase = 5', "database", "Expected `str`"),
+    ('role = "web"\ndatabase = "mysql://x"', "database", "postgresql+psycopg://"),
+    ('role = "web"\ndatabase = "sqlite:///x"\nbroker = "redis:"', "broker", "amqp://"),
+    ('role = "web"\ndatabase = "sqlite:///x"\ncolour = 1', "colour", "there are: role, database"),
+    ('role = "web"\ndatabase = "sqlite:///x"\n[http]\nprot = 1', "http.prot", "port"),
+    ('role = "web"\ndatabase = "sqlite:///x"\n[http]\nport = 0', "http.port", ">= 1"),
+    (
+        'role = "web"\ndatabase = "sqlite:///x"\n[http]\nthreads = 4\nlong_polls = 4',
+        "http.long_polls",
+        "less than http.threads",
+    ),
+    ('role = "signer"', "role", "'web'"),
+    ("role = ", "", "TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "right"), WRONG)
+def test_a_wrong_file_is_refused_with_file_key_and_what_is_right(
+    tmp_path: Path, text: str, key: str, right: str
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_web(tmp_path)
+    assert caught.value.file == str(file)
+    assert caught.value.key == key
+    assert right in caught.value.problem
+
+
+def test_a_missing_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="`httpca setup` makes the folder of role web"):
+        load_web(tmp_path)
