@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
@@ -62,9 +63,22 @@ def database_url(url: str, directory: Path, file: str) -> str:
 
 def check_broker(url: str, directory: Path, file: str) -> None:
     """Raise ``SettingsError`` when a broker's URL is of no kind that HttpCA works with."""
-    if url != EMBEDDED and not url.startswith(("amqp://", "amqps://")):
-        raise SettingsError(
-            directory / file,
-            "broker",
-            f"is neither amqp://USER:PASSWORD@HOST:PORT/VHOST nor {EMBEDDED}",
-        )
+    if url == EMBEDDED:
+        return
+    for one in url.split(";"):
+        if not _names_a_broker(one):
+            raise SettingsError(
+                directory / file,
+                "broker",
+                f"is neither amqp://USER:PASSWORD@HOST:PORT/VHOST nor {EMBEDDED}",
+            )
+
+
+def _names_a_broker(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError:
+        return False
+    whole_account = (parts.username is None) == (parts.password is None)
+    return parts.scheme in ("amqp", "amqps") and bool(parts.hostname) and whole_account

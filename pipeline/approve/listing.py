@@ -22,11 +22,14 @@ def listing(facts: Sequence[Facts], now: datetime) -> RenderableType:
 
 def _entry(facts: Facts, now: datetime) -> list[RenderableType]:
     request = facts.request
-    who = "anonymous" if request.requester is None else f"“{harmless(request.requester, 40)}”"
-    about = f"{age(request.submitted_at, now)}, {harmless(request.profile_name, 40)}, {who}"
+    who = "anonymous" if request.requester is None else f"“{harmless(request.requester)}”"
     names = [] if facts.csr is None else [harmless(name.value) for name in facts.csr.names]
     more = f", … ({len(names)} names)" if len(names) > SHOWN_NAMES else ""
-    below = [Text(", ".join(names[:SHOWN_NAMES]) + more if names else "no names")]
-    below += [Text(f"! {harmless(sentence)}", "yellow") for sentence in facts.unusual]
-    first = Text.assemble((request.id, "bold"), f"  {about}", overflow="fold")
+    below = [
+        Text(", ".join(names[:SHOWN_NAMES]) + more if names else "no names"),
+        Text(f"{harmless(request.profile_name)}, by {who}"),
+        *(Text(f"! {harmless(sentence)}", "yellow") for sentence in facts.unusual),
+    ]
+    first = Text.assemble((request.id, "bold"), f"  {age(request.submitted_at, now)}")
+    # Only an id begins at the left, whatever a requester calls themselves.
     return [first, *(Padding(line, (0, 0, 0, 4), expand=False) for line in below)]

@@ -23,7 +23,7 @@ def requests() -> None:
     "--state",
     "states",
     multiple=True,
-    type=click.Choice(sorted(SIGNER_STATES)),
+    type=click.Choice(sorted(state.value for state in SIGNER_STATES)),
     help="Only those in this state; may be given several times.",
 )
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)

@@ -145,8 +145,10 @@ def _common_name(subject: x509.Name, wanted: dict[Name, None]) -> tuple[str | No
     text = found[-1].value
     if not isinstance(text, str):
         return text.hex(), None
+    if len(found) > 1:
+        return text, None
     kinds: tuple[names.Kind, ...] = ("dns", "ip", "email")
-    for kind in kinds if len(found) == 1 else ():
+    for kind in kinds:
         try:
             name = names.canonical(kind, text)
         except Refused:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.crypto import csr as csrs
@@ -11,14 +11,19 @@ from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance
 from pipeline.database.engine import AnyRow
-from pipeline.errors import ItemFailed
+from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
-from pipeline.signer.tables import certificates, ledger, submissions, tbs
+from pipeline.signer.tables import certificates, ledger, requests, submissions, tbs
 from pipeline.states import State
 
 log = structlog.get_logger(__name__)
+
+
+class Suspended(HttpcaError):
+    """An operator has stopped all signing; the requests go on waiting."""
 
 
 def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
@@ -27,12 +32,13 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
     Raises:
         ItemFailed: one of them cannot be issued, now or ever.
         InfrastructureError: database or key are out of reach; the same call may be made again.
+        Suspended: an operator has stopped all signing.
     """
     ids = [row.id for row in group]
     csrs_by_id = _prepare(side, ids)
-    prepared = _stored_tbs(side, ids)
-    signed = {row.request_id: _sign(side, row, csrs_by_id[row.request_id]) for row in prepared}
-    _store(side, group, {row.request_id: row for row in prepared}, signed)
+    prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
+    signed = {one: _sign(side, row, csrs_by_id[one]) for one, row in prepared.items()}
+    _store(side, [row for row in group if row.id in prepared], prepared, signed)
 
 
 def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
@@ -66,16 +72,32 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
         )
     if fresh:
         with side.database.write() as connection:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            connection.execute(
-                dialect.insert(tbs).on_conflict_do_nothing(index_elements=[tbs.c.request_id]),
-                fresh,
-            )
+            waiting = _still_waiting(connection, [row["request_id"] for row in fresh])
+            wanted = [row for row in fresh if row["request_id"] in waiting]
+            if wanted:
+                dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+                statement = dialect.insert(tbs)
+                connection.execute(
+                    statement.on_conflict_do_nothing(index_elements=[tbs.c.request_id]), wanted
+                )
     return read
 
 
+def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Keep operators from rejecting a request while its TBS is stored: signing begins with that."""
+    statement = (
+        select(requests.c.id)
+        .where(requests.c.id.in_(ids), requests.c.state == State.WAITING_FOR_SIGNATURE)
+        .with_for_update(read=True)
+    )
+    return set(connection.scalars(statement))
+
+
 def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
+    """Re-check, last before the key is used, that signing is not suspended."""
     with side.database.read() as connection:
+        if suspended(connection):
+            raise Suspended("signing is suspended")
         return connection.execute(select(tbs).where(tbs.c.request_id.in_(ids))).all()
 
 

@@ -76,10 +76,10 @@ def load_issuer(issuing: Path, root: Path, key: SigningKey | None, now: datetime
         raise SettingsError(
             issuing, "", "holds the root itself; certificates are issued by a CA below the root"
         )
+    _check_links(issuing, root, [*chain, anchor])
     for depth, certificate in enumerate(chain):
         _check_ca(issuing, certificate, depth, now)
     _check_ca(root, anchor, len(chain), now)
-    _check_links(issuing, root, [*chain, anchor])
     if key is not None and _spki(chain[0]) != public_keys.spki(key.public_key):
         raise SettingsError(
             issuing, "", "does not belong to the CA key: put the certificate of this key here"

@@ -20,6 +20,9 @@ from pipeline.states import State
 SUSPENDED: Final = "signing-suspended"
 """The switch that stops `sign`."""
 
+LONGEST_REASON: Final = 2000
+"""Characters of a reason, as in ``pipeline.messages.Outcome``."""
+
 
 class NotFound(HttpcaError):
     """The signer knows no request of this id."""
@@ -51,10 +54,11 @@ def reject(database: Database, request_id: str, reason: str, operator: str, now:
 
     Raises:
         NotFound: there is no such request.
-        NotPossible: it is in another state, signing began, or there is no reason.
+        NotPossible: it is in another state, signing began, or the reason cannot be one.
     """
     if not reason.strip():
         raise NotPossible("a rejection needs a reason, which the requester is told")
+    _check_reason(reason)
 
     def allowed(connection: Connection, row: AnyRow) -> None:
         if row.state == State.WAITING_FOR_APPROVAL:
@@ -73,18 +77,32 @@ def reject(database: Database, request_id: str, reason: str, operator: str, now:
 
 
 def suspend(database: Database, reason: str, operator: str, now: datetime) -> bool:
-    """Stop all signing; return False when it was stopped already."""
+    """Stop all signing; return False when it was stopped already.
+
+    Raises:
+        NotPossible: the reason cannot be one.
+    """
     return _switch(database, True, reason, operator, now)
 
 
 def resume(database: Database, reason: str, operator: str, now: datetime) -> bool:
-    """Let signing go on; return False when it was not stopped."""
+    """Let signing go on; return False when it was not stopped.
+
+    Raises:
+        NotPossible: the reason cannot be one.
+    """
     return _switch(database, False, reason, operator, now)
 
 
 def suspended(connection: Connection) -> bool:
     """Tell whether signing is stopped."""
     return bool(connection.scalar(select(switches.c.on).where(switches.c.name == SUSPENDED)))
+
+
+def _check_reason(reason: str) -> None:
+    # Longer ones do not fit into an outcome; what argv could not decode fits into no database.
+    if len(reason) > LONGEST_REASON or (reason and not reason.isprintable()):
+        raise NotPossible(f"a reason is one line of at most {LONGEST_REASON} visible characters")
 
 
 def _move(
@@ -121,6 +139,7 @@ def _move(
 
 
 def _switch(database: Database, on: bool, reason: str, operator: str, now: datetime) -> bool:
+    _check_reason(reason)
     row = {"name": SUSPENDED, "on": on, "by": operator, "reason": reason, "changed_at": now}
     with database.write() as connection:
         if suspended(connection) is on:

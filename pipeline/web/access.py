@@ -58,10 +58,10 @@ ENDPOINTS: Final = {
     "html.authorities": Admits.EVERYBODY,
     "html.root": Admits.EVERYBODY,
     "html.problem": Admits.UNASKED,
-    "html.language": Admits.UNASKED,
-    "html.sign_in": Admits.UNASKED,
-    "html.enter": Admits.UNASKED,
-    "html.sign_out": Admits.UNASKED,
+    "session.language": Admits.UNASKED,
+    "session.sign_in": Admits.UNASKED,
+    "session.enter": Admits.UNASKED,
+    "session.sign_out": Admits.UNASKED,
 }
 
 

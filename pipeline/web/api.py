@@ -1,6 +1,5 @@
 """The JSON API (version 1)."""
 
-import time
 from http import HTTPStatus
 from uuid import UUID
 
@@ -66,15 +65,11 @@ def shown(request_id: UUID) -> Response:
     if seconds is None or found.final:
         return answers.json(answers.request(found))
     # Only whoever may see the request waits for it, so this comes after the look.
-    begun = time.monotonic()
-    waited = site().notifier.wait_final(found.id, seconds)
-    if waited is Waited.BUSY:
+    if site().notifier.wait_final(found.id, seconds) is Waited.BUSY:
         headers = {"Retry-After": BUSY_RETRY_AFTER}
-    else:
-        headers = {"Preference-Applied": f"wait={seconds}"}
-    if waited is Waited.FINAL or time.monotonic() > begun + 0.1:
-        found = _find(found.id)
-    return answers.json(answers.request(found), headers=headers)
+        return answers.json(answers.request(found), headers=headers)
+    headers = {"Preference-Applied": f"wait={seconds}"}
+    return answers.json(answers.request(_find(found.id)), headers=headers)
 
 
 @api.get("/requests/<uuid:request_id>/certificate")

@@ -15,9 +15,7 @@ from pipeline.errors import N_, RequesterError
 from pipeline.web.formats import load_chain
 from pipeline.web.tables import issuers
 
-UNKNOWN: Final = N_(
-    "The signer has not told its certificates yet. Try again in a minute."
-)
+UNKNOWN: Final = N_("The signer has not told its certificates yet. Try again in a minute.")
 
 
 @dataclass(frozen=True, slots=True)

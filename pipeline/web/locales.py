@@ -14,7 +14,7 @@ NAMES: Final = {"en": "English", "de": "Deutsch"}
 """Each language in itself."""
 
 
-def set_up(app: Flask, directory: Path) -> None:
+def set_up(app: Flask, directory: Path = DIRECTORY) -> None:
     """Let the application speak English and whatever has a compiled catalogue in ``directory``."""
     found = {path.parent.parent.name for path in directory.glob("*/LC_MESSAGES/messages.mo")}
     app.config["LOCALES"] = [SOURCE, *sorted(found - {SOURCE})]

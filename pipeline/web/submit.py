@@ -35,9 +35,7 @@ LONGEST_COMMENT: Final = 2000
 _LINES: Final = str.maketrans("", "", "\r\n\t")
 
 NO_PROFILE: Final = N_("Say which profile the certificate is to have. There are: %(profiles)s.")
-UNKNOWN_PROFILE: Final = N_(
-    "There is no profile “%(profile)s”. Choose one of these: %(profiles)s."
-)
+UNKNOWN_PROFILE: Final = N_("There is no profile “%(profile)s”. Choose one of these: %(profiles)s.")
 COMMENT_TOO_LONG: Final = N_(
     "The comment has %(count)d characters; at most %(allowed)d are stored. Shorten it."
 )
@@ -107,9 +105,7 @@ def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) 
             "unknown-profile", UNKNOWN_PROFILE, profile=shown, profiles=", ".join(profiles)
         )
     if len(comment) > LONGEST_COMMENT:
-        raise Refused(
-            "bad-comment", COMMENT_TOO_LONG, count=len(comment), allowed=LONGEST_COMMENT
-        )
+        raise Refused("bad-comment", COMMENT_TOO_LONG, count=len(comment), allowed=LONGEST_COMMENT)
     if any(category(character) in {"Cc", "Cs"} for character in comment.translate(_LINES)):
         raise Refused("bad-comment", COMMENT_UNPRINTABLE)
     return csr

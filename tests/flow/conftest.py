@@ -31,8 +31,9 @@ def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeW
     yield make
     for world in worlds:
         world.close()
-    for name in created:
-        server.drop_database(name)
+    if server is not None:
+        for name in created:
+            server.drop_database(name)
 
 
 @pytest.fixture

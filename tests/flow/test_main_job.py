@@ -3,6 +3,7 @@
 import pytest
 from cryptography import x509
 
+from pipeline.signer import authority, operate
 from pipeline.states import State
 from pipeline.web import tables as web_tables
 from pipeline.web.withdraw import withdraw
@@ -137,3 +138,56 @@ def test_many_requests_at_once_are_all_issued_with_serials_of_their_own(
         for request in requests
     }
     assert len(serials) == count
+
+
+def test_while_signing_is_suspended_nothing_is_signed_and_afterwards_all_is(world: World) -> None:
+    operate.suspend(world.signer_database, "a drill", "operator", world.time())
+    request = world.submit("host.test", run=True)
+    world.time.move(minutes=1)
+    world.sweep()
+    assert world.states(request) == ("waiting_for_signature", "waiting_for_signature")
+    assert world.signer_row(request).attempts == 0
+
+    operate.resume(world.signer_database, "the drill is over", "operator", world.time())
+    world.sweep()
+
+    assert world.states(request) == ("issued", "issued")
+
+
+def test_a_suspension_stops_what_a_worker_has_already_claimed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = world.submit("host.test")
+    prepare = authority.prepare
+
+    def suspends(*arguments: object) -> authority.Prepared:
+        operate.suspend(world.signer_database, "a drill", "operator", world.time())
+        return prepare(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(authority, "prepare", suspends)
+    world.run()
+    assert world.signer_row(request).state == "waiting_for_signature"
+    assert world.signer_row(request).attempts == 0
+
+    monkeypatch.undo()
+    operate.resume(world.signer_database, "the drill is over", "operator", world.time())
+    world.sweep()
+    assert world.states(request) == ("issued", "issued")
+
+
+def test_a_request_that_an_operator_rejects_while_it_is_prepared_is_not_signed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = world.submit("host.test")
+    prepare = authority.prepare
+
+    def rejects(*arguments: object) -> authority.Prepared:
+        operate.reject(world.signer_database, request, "Not ours.", "operator", world.time())
+        return prepare(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(authority, "prepare", rejects)
+    monkeypatch.setattr(authority, "sign", lambda *_: pytest.fail("the key was used"))
+    world.run()
+    world.sweep()
+
+    assert world.states(request) == ("rejected", "rejected")

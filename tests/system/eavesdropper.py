@@ -46,7 +46,12 @@ def main() -> None:
     verified: Counter[str] = Counter()
     problems: list[str] = []
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def wait_for_the_end() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
     queue = channel.queue_declare("", exclusive=True).method.queue
@@ -54,12 +59,12 @@ def main() -> None:
         channel.queue_bind(queue, exchange, exchange)
     print("listening", flush=True)
     for method, _, octets in channel.consume(queue, auto_ack=True, inactivity_timeout=0.5):
-        if method is None:
+        if method is None or octets is None:
             if ended.is_set():
                 break
             continue
         try:
-            verified[check(octets.decode("ascii"), known, method.exchange)] += 1
+            verified[check(octets.decode("ascii"), known, str(method.exchange))] += 1
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a message is the finding
             problems.append(f"{method.exchange}: {error!r}")
     connection.close()

@@ -77,6 +77,8 @@ def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
         if len(group) == 1:
             _check_attempts(side, group[0])
         issuance.issue(side, group)
+    except issuance.Suspended:
+        _release(side, group)
     except Exception as error:
         if is_infrastructure(error):
             raise
@@ -117,6 +119,22 @@ def _failed(side: SignerSide, row: Claimed, error: Exception) -> None:
                     requests.c.revision == row.revision,
                 )
                 .values(next_attempt_at=now + TRY_AGAIN * row.attempts)
+            )
+
+
+def _release(side: SignerSide, group: Sequence[Claimed]) -> None:
+    """Give a claim back, as if it had not been made."""
+    log.info("signing-is-suspended", count=len(group))
+    with side.database.write() as connection:
+        for row in group:
+            connection.execute(
+                update(requests)
+                .where(
+                    requests.c.id == row.id,
+                    requests.c.revision == row.revision,
+                    requests.c.attempts == row.attempts,
+                )
+                .values(attempts=row.attempts - 1, next_attempt_at=side.now())
             )
 
 

@@ -123,6 +123,9 @@ def test_nothing_from_a_requester_moves_the_cursor_or_colours_the_terminal(
 def test_the_lines_of_the_screen_stay_ours(world: World, hostile: str) -> None:
     """Nothing that a requester writes begins a line at the left, where our labels are."""
     request_id = world.add(requester=hostile[:200], source=hostile[:200], comment=hostile)
+    first, *rest = show(listing([gathered(world, request_id)], LATER)).splitlines()
+    assert first.startswith(request_id)
+    assert all(line.startswith("    ") for line in rest)
     labels = {line[:10].strip() for line in shown(world, request_id).splitlines()}
     assert labels <= {
         "Request ──",
@@ -326,7 +329,8 @@ def test_the_list_shows_whole_ids_and_what_stands_out(world: World) -> None:
     request_id = world.add(make_csr(names))
     text = show(listing([gathered(world, request_id)], LATER))
     assert [line.rstrip() for line in text.splitlines()] == [
-        f"{request_id}  2 hours, server, “requester”",
+        f"{request_id}  2 hours",
         "    *.example.com, b.example.com, c.example.com, … (4 names)",
+        "    server, by “requester”",
         "    ! *.example.com stands for every host there.",
     ]

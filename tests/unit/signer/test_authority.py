@@ -41,8 +41,8 @@ def issue(
     return der
 
 
-def certificate(csr: Csr, made_by: Profile | None = None, **options: datetime) -> x509.Certificate:
-    return x509.load_der_x509_certificate(issue(csr, made_by, **options))
+def certificate(csr: Csr, made_by: Profile | None = None, now: datetime = NOW) -> x509.Certificate:
+    return x509.load_der_x509_certificate(issue(csr, made_by, now=now))
 
 
 def text_of(der: bytes) -> str:
@@ -75,14 +75,14 @@ def test_openssl_reads_in_a_certificate_what_the_profile_says() -> None:
     )
     names = ("DNS:www.example.test", "IP:2001:db8::1", "email:a@example.test", "URI:urn:a:b")
     csr = csrs.read(openssl_csr("rsa:2048", names, "/O=Example/CN=www.example.test"))
-    text = text_of(issue(csr, made_by))
+    text = text_of(issue(csr, made_by, now=NOW + timedelta(days=1)))
     squeezed = re.sub(r"\s+", " ", text)
     assert "Version: 3" in text
     assert "Signature Algorithm: ecdsa-with-SHA256" in text
     assert "Issuer: CN = Test Issuing CA" in text
     assert "Subject: CN = www.example.test\n" in text
-    assert "Not Before: May 17 12:25:15 2026 GMT" in text
-    assert "Not After : Aug 15 12:25:14 2026 GMT" in text
+    assert "Not Before: May 18 12:25:15 2026 GMT" in text
+    assert "Not After : Aug 16 12:25:14 2026 GMT" in text
     assert "Basic Constraints: critical CA:FALSE" in squeezed
     assert "Key Usage: critical Digital Signature, Key Encipherment X509v3" in squeezed
     assert "Extended Key Usage: TLS Web Server Authentication, ipsec Internet Key" in squeezed
@@ -100,7 +100,7 @@ def test_key_identifiers_are_those_of_the_keys() -> None:
     made = certificate(csr).extensions
     assert made.get_extension_for_class(
         x509.SubjectKeyIdentifier
-    ).value == x509.SubjectKeyIdentifier.from_public_key(csr.public_key)  # type: ignore[arg-type]
+    ).value == x509.SubjectKeyIdentifier.from_public_key(csr.public_key)
     above = issuer().certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     below = made.get_extension_for_class(x509.AuthorityKeyIdentifier)
     assert below.value.key_identifier == above.value.digest

@@ -133,6 +133,7 @@ def short_root() -> x509.Certificate:
 
 
 def test_the_last_second_of_a_ca_is_included() -> None:
-    assert load_issuer(pem(ISSUING), pem(ROOT), None, ISSUING.not_valid_after_utc)
+    found = load_issuer(pem(ISSUING), pem(ROOT), None, ISSUING.not_valid_after_utc)
+    assert found.not_after == ISSUING.not_valid_after_utc
     root_end = NOW.replace(microsecond=0) + ROOT_LIFETIME - timedelta(seconds=1)
     assert ROOT.not_valid_after_utc == root_end

@@ -161,6 +161,16 @@ def test_a_rejection_without_a_reason_is_refused(database: Database) -> None:
         reject(database, ID, "  ", "olga", LATER)
 
 
+@pytest.mark.parametrize("reason", ["x" * 2001, "two\nlines", "\x1b[2J", "\udcff"], ids=repr)
+def test_a_reason_that_could_not_be_told_is_refused(database: Database, reason: str) -> None:
+    put(database, State.FAILED)
+    with pytest.raises(NotPossible, match="a reason is one line of at most 2000"):
+        reject(database, ID, reason, "olga", LATER)
+    with pytest.raises(NotPossible, match="a reason is one line of at most 2000"):
+        suspend(database, reason, "olga", LATER)
+    assert the_request(database).state == State.FAILED
+
+
 def test_an_unknown_request_is_not_found(database: Database) -> None:
     with pytest.raises(NotFound):
         retry(database, ID, "olga", NOW)

@@ -1,0 +1,81 @@
+"""What was filled into the form."""
+
+import secrets
+import ssl
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
+
+from flask import Request
+
+from pipeline.crypto.csr import Csr
+from pipeline.errors import N_, Unreadable
+from pipeline.web import idempotency
+from pipeline.web.submit import Wish, examine
+from settings.web import WebSettings
+
+BOTH: Final = N_("You pasted a CSR and chose a file. Use only one of the two.")
+
+_PEM_LABEL: Final = "CERTIFICATE REQUEST"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The form's fields. ``key`` makes two clicks on the last button one submission."""
+
+    csr: str = ""
+    file: bytes = field(default=b"", repr=False)
+    profile: str = ""
+    comment: str = ""
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+
+    def with_csr(self, pem: str) -> Self:
+        """Return the same form with the CSR that was read in place of what was sent."""
+        return replace(self, csr=pem, file=b"")
+
+    def octets(self) -> bytes:
+        """Return what was pasted or uploaded.
+
+        Raises:
+            Unreadable: ``two-inputs``.
+        """
+        if self.file and self.csr.strip():
+            raise Unreadable("two-inputs", BOTH)
+        return self.file or self.csr.encode("utf-8", "replace")
+
+    def wish(self, requester: str | None) -> Wish:
+        """Return what the requester asks for.
+
+        Raises:
+            Unreadable: ``two-inputs`` or ``bad-idempotency-key``.
+        """
+        octets = self.octets()
+        texts = (text.encode("utf-8", "replace") for text in (self.profile, self.comment))
+        once = idempotency.once(f"form-{self.key}", octets, *texts)
+        return Wish(octets, self.profile, "web", requester, self.comment, once)
+
+
+def fill(request: Request) -> Filled:
+    """Read the form's fields."""
+    form, file = request.form, request.files.get("file")
+    filled = Filled(
+        csr=form.get("csr", ""),
+        file=b"" if file is None else file.read(),
+        profile=form.get("profile", ""),
+        comment=form.get("comment", "").strip().replace("\r\n", "\n"),
+    )
+    key = form.get("key", "")
+    return replace(filled, key=key) if key else filled
+
+
+def inspect(filled: Filled, settings: WebSettings) -> Csr:
+    """Read the CSR and check what can be known here.
+
+    Raises:
+        RequesterError: what is wrong, and what to do about it.
+    """
+    return examine(filled.octets(), filled.profile, filled.comment, settings.profiles)
+
+
+def pem_of(der: bytes) -> str:
+    """Return a CSR (DER) as PEM."""
+    return ssl.DER_cert_to_PEM_cert(der).replace(" CERTIFICATE-", f" {_PEM_LABEL}-")

@@ -1,0 +1,109 @@
+"""Serve the application with waitress: few blocking threads, and a clean end."""
+
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+from flask import Flask
+from waitress import create_server, wasyncore
+
+from pipeline.web.site import KEY, Site
+from settings.web import WebSettings
+
+log = structlog.get_logger(__name__)
+
+SPOOLED: Final = 64 * 1024 * 1024
+"""Bytes of a body that are read at all. The application answers before that, and more helpfully,
+what is over its own limit."""
+
+LOOK: Final = 0.1
+"""Seconds between two looks whether to stop; a signal does not interrupt the server's waiting."""
+
+LAST_ANSWERS: Final = 10.0
+"""Seconds that answers under way are given to be finished at the end."""
+
+
+class Server:
+    """A server that listens from the moment it is made, and serves while it runs."""
+
+    def __init__(self, settings: WebSettings, app: Flask, *, port: int | None = None) -> None:
+        http = settings.http
+        self._site: Site = app.extensions[KEY]
+        self._sockets: dict[int, Any] = {}
+        self._waitress: Any = create_server(
+            app,
+            map=self._sockets,
+            host=http.host,
+            port=http.port if port is None else port,
+            threads=http.threads,
+            ident=None,
+            max_request_body_size=SPOOLED,
+            # With proxies, werkzeug's ProxyFix judges what they say; without, nobody may say it.
+            clear_untrusted_proxy_headers=not http.trusted_proxies,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self._listening()
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run_until(self, stopping: threading.Event) -> None:
+        """Serve in this thread until ``stopping`` is set, then finish what is under way and close.
+
+        Long polls end at once, with the state as it is.
+        """
+        log.info("serving", url=self.url)
+        while not stopping.is_set():
+            self._turn()
+        for listener in self._listeners():
+            listener.accepting = False
+        closing = threading.Thread(target=self._site.notifier.close, name="closing")
+        closing.start()
+        deadline = time.monotonic() + LAST_ANSWERS
+        while time.monotonic() < deadline and (closing.is_alive() or self._answering()):
+            self._turn()
+        closing.join(timeout=LAST_ANSWERS)
+        self._waitress.task_dispatcher.shutdown()
+        wasyncore.close_all(self._sockets)
+        log.info("served")
+
+    def _turn(self) -> None:
+        wasyncore.loop(timeout=LOOK, use_poll=True, map=self._sockets, count=1)
+
+    def _answering(self) -> bool:
+        """Return whether a request is being answered, or an answer is still to be sent."""
+        channels = [
+            channel
+            for listener in self._listeners()
+            for channel in list(listener.active_channels.values())
+        ]
+        return any(channel.requests or channel.total_outbufs_len for channel in channels)
+
+    def _listeners(self) -> list[Any]:
+        """Return the sockets that listen: a host name may stand for several addresses."""
+        return [one for one in self._sockets.values() if hasattr(one, "active_channels")]
+
+    def _listening(self) -> tuple[str, int]:
+        first = getattr(self._waitress, "effective_listen", None)
+        if first:
+            host, port = first[0]
+        else:
+            host, port = self._waitress.effective_host, self._waitress.effective_port
+        return str(host), int(port)
+
+
+def serve(settings: WebSettings, app: Flask, *, port: int | None = None) -> None:
+    """Serve in the main thread until SIGINT or SIGTERM."""
+    stopping = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    Server(settings, app, port=port).run_until(stopping)

@@ -1,0 +1,185 @@
+"""What must have no effect: forged outcomes, wrong digests, messages of strangers."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.broker.refusals import QUIET_TIME
+from pipeline.crypto import identity
+from pipeline.crypto.envelope import Envelope
+from pipeline.messages import Decision, Outcome, OutcomeBatch
+from pipeline.signer import tables as signer_tables
+from pipeline.stages import DECIDE, DELIVER, POLICY
+from pipeline.states import State
+from pipeline.web import tables as web_tables
+from tests import factories
+from tests.flow.world import World
+
+
+def outcome(world: World, request: str, **changes: Any) -> Outcome:
+    """Return what a signer that was taken over might say of a request."""
+    fields: dict[str, Any] = {
+        "id": request,
+        "revision": 7,
+        "state": State.REJECTED,
+        "changed_at": world.time(),
+    }
+    return Outcome(**fields | changes)
+
+
+def audit_events(database: Any, table: Any) -> list[tuple[str, Any]]:
+    with database.read() as connection:
+        found = connection.execute(select(table.c.event, table.c.details).order_by(table.c.id))
+        return [(row.event, row.details) for row in found]
+
+
+def test_a_certificate_for_another_key_is_refused_and_the_rest_of_its_batch_delivered(
+    world: World,
+) -> None:
+    issued = world.submit("issued.test", run=True)
+    victim = world.submit("victim.example.com", run=True)
+    other = world.submit("other.example.com", run=True)
+    (notice,) = world.signer.issuers.notices()
+    stolen = factories.csr(names=["DNS:x.test"], key_kind="ec:P-384")
+    thief = world.submit(csr=stolen, run=True)
+    batch = OutcomeBatch(
+        outcomes=[
+            outcome(
+                world,
+                victim,
+                state=State.ISSUED,
+                certificate=world.certificate(thief),
+                issuer=notice.fingerprint,
+            ),
+            outcome(world, other, reason="Not ours."),
+        ],
+        issuers=[notice],
+    )
+
+    world.signer.send(DELIVER, batch)
+    world.run()
+
+    assert world.states(issued)[0] == "issued"
+    assert world.states(victim)[0] == "waiting_for_approval"
+    assert world.states(other)[0] == "rejected"
+    events = audit_events(world.web_database, web_tables.audit)
+    assert ("outcome-refused", "the certificate is for another key than the request's") in [
+        (event, details.get("why")) for event, details in events
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"state": State.SUBMITTED}, "no state of the signer"),
+        ({"state": State.ISSUED}, "a certificate comes with ISSUED"),
+        ({"certificate": b"x", "issuer": "0" * 64}, "a certificate comes with ISSUED"),
+        ({"state": State.ISSUED, "certificate": b"x"}, "issuer is not named"),
+        ({"state": State.ISSUED, "certificate": b"x", "issuer": "0" * 64}, "ValueError"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_an_outcome_that_does_not_fit_its_request_is_refused(
+    changes: dict[str, Any], why: str, world: World
+) -> None:
+    request = world.submit("host.example.com", run=True)
+
+    world.signer.send(DELIVER, OutcomeBatch(outcomes=[outcome(world, request, **changes)]))
+    world.run()
+
+    assert world.states(request)[0] == "waiting_for_approval"
+    (details,) = (
+        details
+        for event, details in audit_events(world.web_database, web_tables.audit)
+        if event == "outcome-refused"
+    )
+    assert why in details["why"]
+
+
+def test_what_has_ended_stays_as_it_ended_whatever_revision_comes(world: World) -> None:
+    request = world.submit("host.test", run=True)
+    certificate = world.certificate(request)
+
+    world.signer.send(DELIVER, OutcomeBatch(outcomes=[outcome(world, request, revision=99)]))
+    world.run()
+
+    assert world.states(request) == ("issued", "issued")
+    assert world.certificate(request) == certificate
+
+
+def test_an_outcome_for_a_request_that_nobody_made_changes_nothing(world: World) -> None:
+    unknown = "01890000-0000-7000-8000-000000000001"
+
+    world.signer.send(DELIVER, OutcomeBatch(outcomes=[outcome(world, unknown)]))
+    world.run()
+
+    assert world.web_row(unknown) is None
+
+
+def test_a_decision_over_another_digest_is_kept_and_does_not_count(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+    folder = world.directory / "approvers" / "approver"
+    me = identity.load(folder / "message.pem", folder / "message.key")
+    wrong = Decision(request, "accept", "0" * 64, world.time())
+    token = Envelope(me, None, world.time).seal(
+        "01890000-0000-7000-8000-000000000002", DECIDE, wrong
+    )
+
+    assert world.deliver(DECIDE, token)
+
+    assert world.states(request) == ("waiting_for_approval", "waiting_for_approval")
+    (kept,) = world.snapshot()["decisions"]
+    assert "wrong-digest" in kept
+    assert token in kept
+
+
+def test_a_decision_by_a_side_is_dead_lettered(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+    decision = Decision(request, "accept", "0" * 64, world.time())
+
+    world.web.send(DECIDE, decision)
+    world.signer.send(DECIDE, decision)
+    world.run()
+
+    assert [reason for _, reason, _ in world.exchange.dead_letters] == ["sender-not-admitted"] * 2
+    assert world.states(request) == ("waiting_for_approval", "waiting_for_approval")
+
+
+def test_a_flood_of_bad_messages_fills_neither_the_audit_nor_the_dead_letters(
+    world: World,
+) -> None:
+    for _ in range(3000):
+        world.exchange.publish(POLICY.queue, b"rubbish")
+    world.run()
+
+    refused = [
+        details
+        for event, details in audit_events(world.signer_database, signer_tables.audit)
+        if event == "message-refused"
+    ]
+    assert len(refused) <= 1 + 60 / QUIET_TIME
+    assert len(world.exchange.dead_letters) == world.exchange.dead_letters.maxlen
+    request = world.submit("host.test", run=True)
+    assert world.states(request) == ("issued", "issued")
+
+
+def test_times_of_messages_do_not_matter_but_for_the_future(world: World) -> None:
+    request = world.submit("host.test")
+    held: list[bytes] = []
+
+    def hold(name: str, octets: bytes) -> list[bytes]:
+        if name != POLICY.queue:
+            return [octets]
+        held.append(octets)
+        return []
+
+    world.run(hold)
+    world.time.moment -= timedelta(minutes=11)
+    assert not world.deliver(POLICY, held[0])
+    world.time.moment += timedelta(hours=11)
+    assert world.deliver(POLICY, held[0])
+    world.sweep()
+
+    assert world.states(request) == ("issued", "issued")
