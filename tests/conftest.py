@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.servers import PostgreSQL, RabbitMQ
+
+# While a server starts, every attempt to connect would be reported at length.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 NOT_RUN = "A test that is skipped or expected to fail shows nothing; mend it or delete it."
 

@@ -84,7 +84,7 @@ def read(octets: bytes) -> Csr:
         # The library reads id-RSASSA-PSS keys (RFC 4055) and would certify them as ordinary ones.
         raise Refused("key-not-allowed", PSS_KEY)
     _verify_signature(request)
-    asked = requested.read(request)
+    asked = requested.read(request, der)
     return Csr(
         der=der,
         subject=asked.subject,

@@ -1,4 +1,4 @@
-"""As much of DER (X.690) as it takes to put a certificate together from its parts."""
+"""As much of DER (X.690) as it takes to put a certificate together, and to identify a key."""
 
 from typing import Final
 
@@ -32,17 +32,32 @@ def encode(tag: int, content: bytes) -> bytes:
 
 def _signature_algorithm(tbs: bytes) -> bytes:
     """Return the AlgorithmIdentifier that follows version and serial number."""
-    position, _ = _content(tbs, 0, SEQUENCE)
-    for tag in (_VERSION, INTEGER):
-        _, position = _content(tbs, position, tag)
-    _, end = _content(tbs, position, SEQUENCE)
+    try:
+        position, _ = _content(tbs, 0, SEQUENCE)
+        for tag in (_VERSION, INTEGER):
+            _, position = _content(tbs, position, tag)
+        _, end = _content(tbs, position, SEQUENCE)
+    except ValueError:
+        raise ValueError("this is not the TBS of a certificate") from None
     return tbs[position:end]
+
+
+def key_bits(spki: bytes) -> bytes:
+    """Return the content of the subjectPublicKey of a SubjectPublicKeyInfo (section 4.1.2.7).
+
+    Raises:
+        ValueError: when it is not one.
+    """
+    position, _ = _content(spki, 0, SEQUENCE)
+    _, position = _content(spki, position, SEQUENCE)
+    start, end = _content(spki, position, BIT_STRING)
+    return spki[start + 1 : end]  # The first octet counts unused bits, of which there are none.
 
 
 def _content(der: bytes, position: int, tag: int) -> tuple[int, int]:
     """Return where the content of the element at a position begins and ends."""
-    if der[position : position + 1] != bytes((tag,)) or position + 2 > len(der):
-        raise ValueError("this is not the TBS of a certificate")
+    if position + 2 > len(der) or der[position] != tag:
+        raise ValueError("another element was expected here")
     first = der[position + 1]
     start = position + 2
     if first < _LONG_FORM:
@@ -52,5 +67,5 @@ def _content(der: bytes, position: int, tag: int) -> tuple[int, int]:
         start += len(octets)
         end = start + int.from_bytes(octets, "big")
     if end > len(der):
-        raise ValueError("this is not the TBS of a certificate")
+        raise ValueError("the element is cut off")
     return start, end

@@ -67,7 +67,7 @@ def unwrap(octets: bytes) -> bytes:
     if octets[:1] == b"\x30" and b"-----BEGIN " not in octets:
         return octets
     text = _ascii_compatible(octets)
-    if _PRIVATE.search(text):
+    if (b"PRIVATE KEY" in text or b"PuTTY" in text) and _PRIVATE.search(text):
         raise Unreadable("private-key-sent", PRIVATE_KEY)
     blocks = list(_BLOCK.finditer(text))
     wanted = [block for block in blocks if block["label"] in _LABELS]

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pipeline.crypto import der
+
 _CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _RSA_RULE: Final = re.compile(r"rsa:(?P<low>[0-9]{3,5})(?:-(?P<high>[0-9]{3,5}))?")
 
@@ -84,6 +86,15 @@ def _parse(text: str) -> KeyRule:
 def spki(key: PublicKeyTypes) -> bytes:
     """Return the SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) in its one canonical DER form."""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def identifier(spki_der: bytes) -> bytes:
+    """Return the key identifier of a key: RFC 7093 section 2, method 1 (SHA-256, 160 bits of it).
+
+    It is what a certificate's subject key identifier holds. Like the method of RFC 5280, it covers
+    the bits of the key without its algorithm.
+    """
+    return hashlib.sha256(der.key_bits(spki_der)).digest()[:20]
 
 
 def kind(key: PublicKeyTypes) -> str:

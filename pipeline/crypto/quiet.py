@@ -7,9 +7,8 @@ could so write into our logs, or end the parsing where warnings are errors.
 import re
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 # commonName that is empty, over 64 octets or in a multi-octet encoding; country names not of two.
 _WARNED_OF: Final = re.compile(
@@ -19,18 +18,17 @@ _WARNED_OF: Final = re.compile(
     re.DOTALL,
 )
 _one_at_a_time: Final = threading.Lock()
+_T = TypeVar("_T")
 
 
-@contextmanager
-def quiet(der: bytes) -> Iterator[None]:
-    """Parse the names in this DER without warnings.
+def quietly(parse: Callable[[], _T], der: bytes) -> _T:
+    """Return what parsing the names in this DER returns, without warnings.
 
     Filters of warnings belong to the whole process, so they are touched only where they must be,
     and by one thread at a time.
     """
     if _WARNED_OF.search(der) is None:
-        yield
-        return
+        return parse()
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        return parse()

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import names
 from pipeline.crypto.names import Name
-from pipeline.crypto.quiet import quiet
+from pipeline.crypto.quiet import quietly
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, Refused, Unreadable
 
@@ -43,18 +43,16 @@ class Requested(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...]
 
 
-def read(request: x509.CertificateSigningRequest) -> Requested:
-    """Read what a CSR asks for.
+def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
+    """Read what a CSR, whose DER this is, asks for.
 
     Raises:
         Unreadable: ``not-a-csr`` when subject or extensions are damaged.
         Refused: ``invalid-name``.
     """
     try:
-        with quiet(request.tbs_certrequest_bytes):
-            subject = request.subject
-            extensions = request.extensions
-            attributes = request.attributes
+        subject, extensions = quietly(lambda: (request.subject, request.extensions), der)
+        attributes = request.attributes
     except x509.UnsupportedGeneralNameType:
         raise Refused("name-not-allowed", UNSUPPORTED_KIND) from None
     except (ValueError, x509.DuplicateExtension):

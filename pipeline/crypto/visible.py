@@ -1,26 +1,18 @@
 """Text from a requester, made safe to show: nothing in it can move a cursor or hide a character."""
 
-import unicodedata
-from typing import Final
-
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that are invisible or change how their neighbours are shown: control, format
-(with the bidirectional marks), surrogate, private, unassigned, line and paragraph separators."""
-
 
 def visible(text: str, limit: int = 1000) -> str:
-    """Return the text with hidden characters written as ``\\x1b``, ``\\u202e``, ``\\U000e0001``.
+    """Return the text with what cannot be seen written as ``\\x1b``, ``\\u202e``, ``\\U000e0001``.
 
-    What is longer than ``limit`` characters is cut, with an ellipsis at the end.
+    Those are the control, format (with the bidirectional marks), surrogate, private and unassigned
+    characters, and all separators but the ordinary space. What is longer than ``limit`` characters
+    is cut, with an ellipsis at the end.
     """
     if len(text) > limit:
         text = text[: limit - 1] + "…"
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        _escape(character) if unicodedata.category(character) in _HIDDEN else character
-        for character in text
-    )
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
 def _escape(character: str) -> str:

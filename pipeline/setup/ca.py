@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.x509.oid import NameOID
 
-from pipeline.crypto import der
+from pipeline.crypto import der, public_keys
 from pipeline.signer import throw_away
 from pipeline.signer.extensions import key_usage
 from pipeline.signer.keys import SigningKey
@@ -90,7 +90,7 @@ def _builder(
 
 
 def _subject_key_identifier(key: CertificateIssuerPublicKeyTypes) -> x509.SubjectKeyIdentifier:
-    return x509.SubjectKeyIdentifier.from_public_key(key)
+    return x509.SubjectKeyIdentifier(public_keys.identifier(public_keys.spki(key)))
 
 
 def _signed(

@@ -57,16 +57,15 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
     stand_in = throw_away.key_like(issuer.kind)
     subject = _subject(csr)
     builder = (
-        x509.CertificateBuilder()
-        .issuer_name(issuer.certificate.subject)
+        extensions.builder_for(profile, csr.key.family, issuer)
         .subject_name(subject)
         .public_key(csr.public_key)
         .serial_number(serial)
         .not_valid_before(not_before)
         .not_valid_after(not_after)
     )
-    for extension in extensions.for_certificate(csr, profile, issuer, bool(subject.rdns)):
-        builder = builder.add_extension(extension.value, extension.critical)
+    # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
+    builder = extensions.add_own(builder, csr, critical_names=not subject.rdns)
     certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
     return Prepared(certificate.tbs_certificate_bytes, serial, not_before, not_after)
 

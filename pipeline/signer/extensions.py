@@ -1,6 +1,5 @@
 """The extensions of a certificate (RFC 5280 section 4.2): all from the profile but the names."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from pipeline.crypto import public_keys
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
@@ -21,16 +21,24 @@ class Extension(NamedTuple):
     critical: bool
 
 
-def for_certificate(
-    csr: Csr, profile: Profile, issuer: Issuer, has_subject: bool
-) -> Iterator[Extension]:
-    """Yield the extensions of a certificate, in the order in which it has them."""
-    yield from _of_profile(profile, csr.key.family)
-    yield Extension(x509.SubjectKeyIdentifier.from_public_key(csr.public_key), critical=False)
-    yield Extension(issuer.authority_key_identifier, critical=False)
-    # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
+@lru_cache(maxsize=256)
+def builder_for(profile: Profile, key_family: str, issuer: Issuer) -> x509.CertificateBuilder:
+    """Return a builder with all that is the same in each certificate of this profile and issuer."""
+    builder = x509.CertificateBuilder().issuer_name(issuer.certificate.subject)
+    for extension in _of_profile(profile, key_family):
+        builder = builder.add_extension(extension.value, extension.critical)
+    return builder.add_extension(issuer.authority_key_identifier, critical=False)
+
+
+def add_own(
+    builder: x509.CertificateBuilder, csr: Csr, critical_names: bool
+) -> x509.CertificateBuilder:
+    """Return the builder with the extensions that are a certificate's own: its key and names."""
     names = x509.SubjectAlternativeName([general_name(name) for name in csr.names])
-    yield Extension(names, critical=not has_subject)
+    identifier = x509.SubjectKeyIdentifier(public_keys.identifier(csr.spki))
+    return builder.add_extension(identifier, critical=False).add_extension(
+        names, critical=critical_names
+    )
 
 
 def general_name(name: Name) -> x509.GeneralName:
@@ -61,9 +69,8 @@ def key_usage(*usages: str) -> x509.KeyUsage:
     )
 
 
-@lru_cache(maxsize=256)
-def _of_profile(profile: Profile, key_family: str) -> tuple[Extension, ...]:
-    """Return what is the same in every certificate of a profile and kind of key."""
+def _of_profile(profile: Profile, key_family: str) -> list[Extension]:
+    """Return the extensions that follow from the profile and the kind of key alone."""
     fixed = [
         Extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
         Extension(key_usage(*profile.usages_for(key_family)), critical=True),
@@ -85,4 +92,4 @@ def _of_profile(profile: Profile, key_family: str) -> tuple[Extension, ...]:
             for method, url in accesses
         ]
         fixed.append(Extension(x509.AuthorityInformationAccess(descriptions), critical=False))
-    return tuple(fixed)
+    return fixed

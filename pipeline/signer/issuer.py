@@ -16,7 +16,7 @@ from pipeline.errors import SettingsError
 from pipeline.signer.keys import SigningKey
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Issuer:
     """An issuing CA.
 
@@ -29,7 +29,7 @@ class Issuer:
     fingerprint: str
     chain: tuple[bytes, ...] = field(repr=False)
     root: bytes = field(repr=False)
-    key: SigningKey | None = field(repr=False, compare=False)
+    key: SigningKey | None = field(repr=False)
 
     @cached_property
     def kind(self) -> str:
@@ -53,8 +53,7 @@ class Issuer:
         try:
             subject = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         except x509.ExtensionNotFound:
-            public_key = self.certificate.public_key()
-            return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)  # type: ignore[arg-type]
+            subject = x509.SubjectKeyIdentifier(public_keys.identifier(_spki(self.certificate)))
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject)
 
 

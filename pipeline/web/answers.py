@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from flask import Response
@@ -99,7 +100,7 @@ def json(
     return Response(msgspec.json.encode(body), status, headers=headers, mimetype="application/json")
 
 
-def _common(found: Found) -> dict[str, object]:
+def _common(found: Found) -> dict[str, Any]:
     return {
         "id": found.id,
         "state": found.state.value,

@@ -52,8 +52,8 @@ def listed() -> Response:
         )
     address = None
     if following is not None:
-        parameters = {"state": [state.value for state in wanted], "limit": limit}
-        address = url_for("api.listed", **parameters, cursor=following)
+        only = [state.value for state in wanted]
+        address = url_for("api.listed", state=only, limit=limit, cursor=following)
     return answers.json(answers.RequestList([answers.summary(one) for one in found], address))
 
 

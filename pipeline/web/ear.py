@@ -72,7 +72,7 @@ class Ear:
             self._waker = socket.socketpair()
         engine = self._database.engine
         arguments, options = engine.dialect.create_connect_args(engine.url)
-        options |= {
+        options = dict(options) | {
             "application_name": "httpca-ear",
             "connect_timeout": 5,
             # A server that vanished without a word is noticed within a minute.

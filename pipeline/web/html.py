@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars
 
@@ -183,6 +183,6 @@ def _delayed() -> bool:
         return delays.broker(connection, here.settings, here.now()) is not Broker.OK
 
 
-def _see(request_id: str) -> Response:
+def _see(request_id: str) -> ResponseReturnValue:
     address = url_for("html.shown", request_id=request_id)
-    return Response.force_type(redirect(address, HTTPStatus.SEE_OTHER))
+    return redirect(address, HTTPStatus.SEE_OTHER)

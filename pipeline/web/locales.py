@@ -1,4 +1,4 @@
-"""Languages: English in the source, the rest in catalogues; the requester's choice, or the browser's."""
+"""Languages: English in the source, the rest in catalogues; as chosen, or as the browser asks."""
 
 from pathlib import Path
 from typing import Final

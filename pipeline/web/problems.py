@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import structlog
 from flask import Flask, Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -115,7 +116,7 @@ def _form_expired(_error: CSRFError) -> Response:
     return answer("form-expired", gettext(FORM_EXPIRED))
 
 
-def _http_exception(error: HTTPException) -> Response:
+def _http_exception(error: HTTPException) -> ResponseReturnValue:
     match error.code:
         case 404:
             return answer("not-found", gettext(NOT_FOUND))
@@ -128,7 +129,7 @@ def _http_exception(error: HTTPException) -> Response:
         case code if code is not None and 400 <= code < 500:
             return answer("bad-request", gettext(BAD_REQUEST), status=code)
         case code if code is not None and code < 400:  # a redirect
-            return Response.force_type(error.get_response())
+            return error.get_response()
     return _unexpected(error)
 
 

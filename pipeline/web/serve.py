@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import structlog
 from flask import Flask
-from waitress import create_server, wasyncore
+from waitress import wasyncore
+from waitress.server import create_server
 
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings

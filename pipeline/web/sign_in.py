@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, session
+from flask import Blueprint, current_app, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -62,5 +62,5 @@ def _following() -> str:
     return wanted if local and wanted.isprintable() else "/"
 
 
-def _see(address: str) -> Response:
-    return Response.force_type(redirect(address, HTTPStatus.SEE_OTHER))
+def _see(address: str) -> ResponseReturnValue:
+    return redirect(address, HTTPStatus.SEE_OTHER)

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,15 +43,15 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(installation: Installation) -> Iterator[Story]:
+def story(installation: Installation) -> Story:
     """Submit 300 requests from several clients at once, approve what waits, wait for all ends."""
-    spy = _eavesdrop(installation)
     told = Story(installation.token("clients"))
-    _submit_all(installation, told)
-    _approve_all(installation, told)
-    _wait_for_all(installation, told)
-    assert spy.stdin is not None
-    told.overheard = json.loads(spy.communicate(timeout=NOT_FOR_EVER)[0].splitlines()[-1])
+    with eavesdropper(installation) as spy:
+        _submit_all(installation, told)
+        _approve_all(installation, told)
+        _wait_for_all(installation, told)
+        overheard, _ = spy.communicate(timeout=NOT_FOR_EVER)
+    told.overheard = json.loads(overheard.splitlines()[-1])
     return told
 
 
@@ -145,17 +146,22 @@ def test_two_approvers_at_once_get_a_defined_result(installation: Installation) 
     assert sum(outcomes.values()) == 5
 
 
-def _eavesdrop(installation: Installation) -> "subprocess.Popen[str]":
+@contextmanager
+def eavesdropper(installation: Installation) -> Iterator["subprocess.Popen[str]"]:
+    """Run the eavesdropper; it ends with a summary when its standard input is closed."""
     folders = [installation.directory / side / "trusted" for side in ("web", "signer")]
-    spy = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, ROOT / "tests/system/eavesdropper.py", installation.broker, *folders],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert spy.stdout is not None
-    assert spy.stdout.readline() == "listening\n"
-    return spy
+    ) as spy:
+        try:
+            assert spy.stdout is not None
+            assert spy.stdout.readline() == "listening\n"
+            yield spy
+        finally:
+            spy.kill()
 
 
 def _session(token: str) -> requests.Session:
@@ -198,7 +204,7 @@ def _approve_all(installation: Installation, told: Story) -> None:
     session = _session(told.token)
     for request in waiting:
         _wait(installation, session, request, lambda r: r["state"] == "waiting_for_approval")
-    listed = {one["id"] for one in installation.approve("list")}
+    listed = {one["id"] for one in installation.approve("list")["requests"]}
     assert waiting <= listed
     installation.approve("accept", "--timeout", "60", *sorted(waiting))
 

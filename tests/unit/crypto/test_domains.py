@@ -45,6 +45,7 @@ REFUSED = [
     ("-a.example.com", domains.HYPHEN),
     ("a-.example.com", domains.HYPHEN),
     ("-", domains.HYPHEN),
+    ("\xa0", domains.NOT_IDNA),  # a space that cannot be told from another
     ("*", domains.WILDCARD),
     ("f*o.example.com", domains.WILDCARD),
     ("*foo.example.com", domains.WILDCARD),

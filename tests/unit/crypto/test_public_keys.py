@@ -4,8 +4,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import SubjectKeyIdentifier
 
-from pipeline.crypto import public_keys
+from pipeline.crypto import der, public_keys
 from pipeline.crypto.public_keys import KeyRule, PublicKeyFacts
 from tests.factories import openssl, openssl_key
 
@@ -86,3 +87,13 @@ def test_what_is_not_a_rule_is_refused_with_what_is_allowed(text: str) -> None:
 def test_sizes_out_of_range_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="from 2048 to 16384 bits"):
         KeyRule.parse(text)
+
+
+@pytest.mark.parametrize("kind", ["ec:P-256", "rsa:2048", "ed25519"])
+def test_the_identifier_is_the_hash_of_the_key_without_its_algorithm(kind: str) -> None:
+    key = load_pem_private_key(openssl_key(kind), None).public_key()
+    spki = public_keys.spki(key)
+    sha1 = hashlib.sha1(der.key_bits(spki), usedforsecurity=False).digest()
+    assert sha1 == SubjectKeyIdentifier.from_public_key(key).digest  # type: ignore[arg-type]
+    sha256 = hashlib.sha256(der.key_bits(spki)).digest()
+    assert public_keys.identifier(spki) == sha256[:20]

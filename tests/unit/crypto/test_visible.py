@@ -10,9 +10,10 @@ def test_a_terminal_escape_is_written_out() -> None:
 
 
 def test_bidirectional_and_invisible_characters_are_written_out() -> None:
-    # Right-to-left override, zero-width space, line separator, a tag character, a lone surrogate.
-    text = "\u202e\u200b\u2028\U000e0041\ud800"
-    assert visible(text) == "\\u202e\\u200b\\u2028\\U000e0041\\ud800"
+    # Right-to-left override, zero-width space, line separator, a tag, a lone surrogate, two spaces
+    # that are not the ordinary one.
+    text = "\u202e\u200b\u2028\U000e0041\ud800\xa0\u3000"
+    assert visible(text) == "\\u202e\\u200b\\u2028\\U000e0041\\ud800\\xa0\\u3000"
 
 
 def test_long_text_is_cut() -> None:

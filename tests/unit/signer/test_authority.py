@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from pipeline.crypto import csr as csrs
+from pipeline.crypto import public_keys
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable
@@ -98,9 +99,9 @@ def test_openssl_reads_in_a_certificate_what_the_profile_says() -> None:
 def test_key_identifiers_are_those_of_the_keys() -> None:
     csr = read_csr()
     made = certificate(csr).extensions
-    assert made.get_extension_for_class(
-        x509.SubjectKeyIdentifier
-    ).value == x509.SubjectKeyIdentifier.from_public_key(csr.public_key)
+    own = made.get_extension_for_class(x509.SubjectKeyIdentifier)
+    assert own.value.digest == public_keys.identifier(csr.spki)
+    assert not own.critical
     above = issuer().certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     below = made.get_extension_for_class(x509.AuthorityKeyIdentifier)
     assert below.value.key_identifier == above.value.digest
@@ -126,8 +127,8 @@ def test_extensions_that_the_profile_does_not_configure_are_absent() -> None:
     assert [extension.oid._name for extension in made.extensions] == [
         "basicConstraints",
         "keyUsage",
-        "subjectKeyIdentifier",
         "authorityKeyIdentifier",
+        "subjectKeyIdentifier",
         "subjectAltName",
     ]
 
@@ -245,7 +246,13 @@ def test_each_difference_from_what_was_meant_is_found() -> None:
     unlike: list[tuple[str, bytes, bytes, Csr, Issuer]] = [
         ("differs from the TBS", der, other_tbs, csr, by),
         ("signature is not", authority.assemble(other_tbs, signature), other_tbs, csr, by),
-        ("signature is not", authority.assemble(tbs, signature[:-1] + b"\x00"), tbs, csr, by),
+        (
+            "signature is not",
+            authority.assemble(tbs, signature[:-1] + bytes([signature[-1] ^ 1])),
+            tbs,
+            csr,
+            by,
+        ),
         ("signature is not", authority.assemble(tbs, b""), tbs, csr, by),
         ("signature is not", der, tbs, csr, issuer("ec:P-384")),
         ("another public key", der, tbs, replace(csr, spki=b""), by),
@@ -259,6 +266,21 @@ def test_each_difference_from_what_was_meant_is_found() -> None:
     for problem, octets, meant, request, signed_by in unlike:
         with pytest.raises(ItemFailed, match=problem):
             authority.verify(octets, meant, request, signed_by)
+
+
+def test_a_certificate_without_names_is_never_what_was_meant() -> None:
+    by = issuer()
+    own = by.certificate
+    above = replace(by, certificate=x509.load_der_x509_certificate(by.root))
+    csr = replace(read_csr(), spki=public_keys.spki(own.public_key()))
+    with pytest.raises(ItemFailed, match="names cannot be read"):
+        authority.verify(by.chain[0], own.tbs_certificate_bytes, csr, above)
+
+
+def test_a_tbs_that_does_not_name_its_issuers_key_is_not_usable() -> None:
+    root = x509.load_der_x509_certificate(issuer().root)
+    with pytest.raises(ItemFailed, match="does not name its issuer's key"):
+        authority.ensure_usable(root.tbs_certificate_bytes, issuer(), NOW)
 
 
 def test_a_damaged_tbs_is_not_assembled() -> None:
