@@ -45,6 +45,11 @@ coverage: dev ## run all tests and write which lines they reached to var/coverag
 	@tools/debian-packages.sh rabbitmq postgresql openssl curl chromium
 	@exec $(BIN)/python tools/run_tests.py --coverage $(SUITES)
 
+.PHONY: readme
+readme: dev ## run the README's commands in a fresh clone of the last commit
+	@tools/debian-packages.sh openssl curl
+	@exec $(BIN)/python -m tools.readme
+
 .PHONY: check
 check: dev ## look at style, types and imports
 	$(BIN)/ruff check $(SOURCES)

@@ -5,8 +5,8 @@ same signed messages, the same checks, the same databases.
 """
 
 import fcntl
-import os
 import shlex
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -84,6 +84,7 @@ def _serve(directory: Path, port: int | None) -> int:
     signer = open_signer_side(
         signer_settings, directory / "signer", signer_database, signs=True, exchange=exchange
     )
+    server = Server(web_settings, create_app(web_settings, web_database), port=port)
     bind_web(web.broker, web.side, patience)
     bind_signer(signer.broker, signer.side, patience)
     workers = [
@@ -97,7 +98,6 @@ def _serve(directory: Path, port: int | None) -> int:
         target=_watch_spools, args=(directory, exchange, stopping), name="spools", daemon=True
     )
     spools.start()
-    server = Server(web_settings, create_app(web_settings, web_database), port=port)
     sys.stdout.write(_welcome(directory, server.url))
     sys.stdout.flush()
     server.run_until(stopping)
@@ -156,9 +156,17 @@ def _watch_spools(directory: Path, exchange: Exchange, stopping: threading.Event
             waited[path] = REPEAT_DECISION
 
 
+def _short(path: Path) -> str:
+    """Return a path as one types it here: relative when it lies below the working directory."""
+    path = path.absolute()
+    if shutil.which(path.name) == str(path):
+        return path.name
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def _welcome(directory: Path, url: str) -> str:
     approver = next(iter(sorted(directory.glob("approvers/*"))), directory / "approvers/approver")
-    config = shlex.quote(os.path.relpath(approver))
+    command, config = shlex.quote(_short(Path(sys.argv[0]))), shlex.quote(_short(approver))
     return f"""
 HttpCA is at work.
   Web pages and API   {url}
@@ -171,7 +179,7 @@ Submit a CSR:
   curl -sS --data-binary @request.csr -H 'Content-Type: application/x-pem-file' \\
     '{url}/api/v1/requests?profile=server'
 Approve what waits:
-  httpca approve --config {config}
+  {command} approve --config {config}
 
 Ctrl-C stops it.
 """

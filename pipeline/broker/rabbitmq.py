@@ -110,6 +110,7 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         super().__init__(middleware=[], confirm_delivery=True, parameters=[])
         self.parameters = connection_parameters(url)
         self.gate = gate
+        self._publishers: list[Publisher] = []
 
     @property
     def consumer_class(self) -> type["SignedConsumer"]:
@@ -124,7 +125,7 @@ class SignedRabbitmqBroker(RabbitmqBroker):
             self.queues_pending.add(queue_name)
             self.emit_after("declare_queue", queue_name)
         if ensure:
-            self._ensure_queue(queue_name)
+            self._ensure_queue(queue_name)  # type: ignore[no-untyped-call]
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Sign and publish a message, with confirm.
@@ -142,7 +143,14 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         publisher: Publisher | None = getattr(self.state, "publisher", None)
         if publisher is None:
             publisher = self.state.publisher = Publisher(self.parameters)
+            self._publishers.append(publisher)
         return publisher
+
+    def close(self) -> None:
+        """Close all connections, when the threads that used them have ended."""
+        for publisher in self._publishers:
+            publisher.close()
+        super().close()
 
     def _declare_queue(self, queue_name: str) -> Any:
         dead = xq_name(queue_name)

@@ -11,6 +11,7 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.server import create_server
 
+from pipeline.errors import HttpcaError
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
 
@@ -34,17 +35,24 @@ class Server:
         http = settings.http
         self._site: Site = app.extensions[KEY]
         self._sockets: dict[int, Any] = {}
-        self._waitress: Any = create_server(
-            app,
-            map=self._sockets,
-            host=http.host,
-            port=http.port if port is None else port,
-            threads=http.threads,
-            ident=None,
-            max_request_body_size=SPOOLED,
-            # With proxies, werkzeug's ProxyFix judges what they say; without, nobody may say it.
-            clear_untrusted_proxy_headers=not http.trusted_proxies,
-        )
+        port = http.port if port is None else port
+        try:
+            self._waitress: Any = create_server(
+                app,
+                map=self._sockets,
+                host=http.host,
+                port=port,
+                threads=http.threads,
+                ident=None,
+                max_request_body_size=SPOOLED,
+                # With proxies, werkzeug's ProxyFix judges what they say; else nobody may say it.
+                clear_untrusted_proxy_headers=not http.trusted_proxies,
+            )
+        except OSError as error:
+            raise HttpcaError(
+                f"cannot listen on {http.host} port {port}: {error.strerror}; "
+                "choose another by --port"
+            ) from error
 
     @property
     def url(self) -> str:

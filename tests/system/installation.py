@@ -95,7 +95,7 @@ class Installation:
 
     def start(self, concurrency: str = "") -> None:
         """Start the Procfile's processes, and wait until the web answers and all of them are up."""
-        command = [COMMANDS / "honcho", "start", "-f", ROOT / "Procfile"]
+        command = [str(COMMANDS / "honcho"), "start", "-f", str(ROOT / "Procfile")]
         if concurrency:
             command += ["-c", concurrency]
         with self.log.open("a") as log:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -214,8 +215,12 @@ def _wait_for_all(installation: Installation, told: Story) -> None:
     for kind, ids in told.ids.items():
         for request in ids:
             told.ends[request] = _wait(
-                installation, session, request, lambda r, end=ENDS[kind]: r["state"] == end
+                installation, session, request, partial(_has_ended, ENDS[kind])
             )
+
+
+def _has_ended(end: str, request: dict[str, Any]) -> bool:
+    return bool(request["state"] == end)
 
 
 def _wait(

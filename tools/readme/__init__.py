@@ -4,8 +4,8 @@ Every ```sh block of README.md has an HTML comment before it, which nobody sees 
 
 ``<!-- readme: terminal=1 -->``
     Run the block in terminal 1 and wait for its end. A terminal is one bash with
-    ``set -eu -o pipefail``, which keeps its folder and its variables from block to block. A new one
-    begins in the folder that the first block of all has cloned.
+    ``set -eu -o pipefail``, which keeps its folder and its variables from block to block. All begin in
+    the same empty folder.
 ``<!-- readme: terminal=2 expect="OK" seconds=30 -->``
     The block has to print OK, and to be done within 30 seconds (otherwise ``SECONDS``). ``expect``
     may be there several times.

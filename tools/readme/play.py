@@ -71,7 +71,8 @@ class _Player:
 
     def take(self, step: Step) -> Result:
         """Take one step."""
-        print(f"\n=== line {step.line}: {step.title}", flush=True)
+        where = f"line {step.line}: " if step.line else ""
+        print(f"\n=== {where}{step.title}", flush=True)
         if isinstance(step, Skip):
             print(f"  skipped: {step.reason}", flush=True)
             return Result(step, "skipped", said=step.reason)
@@ -101,10 +102,7 @@ class _Player:
     def _terminal(self, name: str) -> Terminal:
         if name not in self._terminals:
             new = self._newcomer
-            # The first terminal clones; whoever opens a second one goes to the clone first.
-            cloned = [path for path in new.work.iterdir() if path.is_dir()]
-            folder = cloned[0] if cloned else new.work
-            self._terminals[name] = Terminal(name, folder, new.environment, new.own)
+            self._terminals[name] = Terminal(name, new.work, new.environment, new.own)
         return self._terminals[name]
 
     def _run(self, terminal: Terminal, block: Block) -> None:

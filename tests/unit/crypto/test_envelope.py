@@ -85,7 +85,7 @@ def test_each_stage_admits_its_senders_and_nobody_else(
 def test_a_genuine_message_on_another_queue_is_refused(world: MessageWorld) -> None:
     signer = world.envelope(world.identity(SIGNER))
     token = signer.seal(ID, SIGN, WakeUp())
-    assert signer.open(token, SIGN.queue)
+    assert signer.open(token, SIGN.queue).token == token
 
     assert refused(signer, token, "signer.transmit") == "wrong-queue"
 
@@ -94,7 +94,8 @@ def test_a_certificate_that_is_not_in_the_trust_folder_is_refused(world: Message
     web = world.identity(WEB)
     stranger = world.identity(WEB, trusted=False)
     envelope = world.envelope(web)
-    assert envelope.open(envelope.seal(ID, POLICY, SubmissionBatch()), POLICY.queue)
+    good = envelope.seal(ID, POLICY, SubmissionBatch())
+    assert envelope.open(good, POLICY.queue).token == good
 
     token = Envelope(stranger, None, world.clock).seal(ID, POLICY, SubmissionBatch())
 
@@ -135,7 +136,7 @@ def test_trust_is_judged_at_the_time_of_receipt(
 ) -> None:
     envelope = world.envelope(world.identity(WEB))
     token = envelope.seal(ID, POLICY, SubmissionBatch())
-    assert envelope.open(token, POLICY.queue)
+    assert envelope.open(token, POLICY.queue).token == token
 
     world.moment += timedelta(days=days)
 
@@ -150,7 +151,7 @@ def test_a_certificate_that_is_moved_away_is_refused_without_a_restart(
     trust = Trust(world.folder, monotonic=lambda: float(next(ticks)))
     envelope = Envelope(web, trust, world.clock)
     token = envelope.seal(ID, POLICY, SubmissionBatch())
-    assert envelope.open(token, POLICY.queue)
+    assert envelope.open(token, POLICY.queue).token == token
 
     for file in world.folder.glob("web-*.pem"):
         file.unlink()
@@ -166,7 +167,7 @@ def test_a_message_from_the_future_is_refused(world: MessageWorld) -> None:
     far = envelope.seal(ID, POLICY, SubmissionBatch())
     world.moment -= timedelta(minutes=11)
 
-    assert envelope.open(near, POLICY.queue)
+    assert envelope.open(near, POLICY.queue).token == near
     assert refused(envelope, far) == "from-the-future"
 
 
@@ -235,7 +236,7 @@ def test_a_payload_in_any_but_the_one_form_is_refused(
     envelope = world.envelope(web)
     good = envelope.seal(ID, POLICY, SubmissionBatch())
     payload = payload_of(good)
-    assert envelope.open(raw(web, dumps(payload)), POLICY.queue)
+    assert envelope.open(raw(web, dumps(payload)), POLICY.queue).sender == WEB
 
     assert refused(envelope, raw(web, spoil(payload))) == reason
 

@@ -1,0 +1,174 @@
+"""`httpca dev`, as `make run` starts it: one process, SQLite, no server besides."""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests import factories
+from tests.servers.ports import free_port
+from tests.system.installation import COMMANDS, ROOT, done, environment, httpca
+
+SOON = 30
+
+
+class Dev:
+    """One `httpca dev` at a time, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.welcome = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [COMMANDS / "httpca", "dev", "--dir", self.folder, "--port", str(self.port)],
+            env=environment(),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        lines = []
+        for line in self._process.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        self.welcome = "".join(lines)
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        assert self._process is not None
+        process, self._process = self._process, None
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=SOON)
+        return process.returncode, said
+
+    def close(self) -> None:
+        if self._process is not None:
+            self.stop(signal.SIGKILL)
+
+    def submit(self, *names: str) -> str:
+        answer = requests.post(
+            f"{self.url}/api/v1/requests?profile=server",
+            data=factories.openssl_csr(names=tuple(f"DNS:{name}" for name in names)),
+            headers={"Content-Type": "application/x-pem-file"},
+            timeout=SOON,
+        )
+        assert answer.status_code == 202, answer.text
+        request_id: str = answer.json()["id"]
+        return request_id
+
+    def state(self, request: str, wait: int = 0) -> dict[str, Any]:
+        headers = {"Prefer": f"wait={wait}"} if wait else {}
+        answer = requests.get(
+            f"{self.url}/api/v1/requests/{request}", headers=headers, timeout=wait + SOON
+        )
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    made = Dev(tmp_path / "ca")
+    made.start()
+    yield made
+    made.close()
+
+
+def test_it_says_where_it_is_and_how_to_submit_and_to_approve(dev: Dev) -> None:
+    assert dev.url in dev.welcome
+    assert str(dev.folder) in dev.welcome
+    assert re.search(r"curl .*\\\n.*/api/v1/requests\?profile=server", dev.welcome)
+    assert re.search(r"httpca approve --config .*/approvers/approver\n", dev.welcome)
+
+
+def test_the_first_policy_signs_rejects_and_holds_by_name(dev: Dev) -> None:
+    ends = {
+        "host.test": "issued",
+        "host.internal": "issued",
+        "host.localhost": "issued",
+        "host.invalid": "rejected",
+    }
+    submitted = {name: dev.submit(name) for name in ends}
+    assert {name: dev.state(one, 30)["state"] for name, one in submitted.items()} == ends
+    held = dev.submit("host.example.com")
+    while (found := dev.state(held)["state"]) in ("submitted", "relayed"):
+        pass
+    assert found == "waiting_for_approval"
+
+
+def test_an_approver_decides_from_a_second_terminal(dev: Dev) -> None:
+    request = dev.submit("host.example.com")
+    config = dev.folder / "approvers" / "approver"
+    while dev.state(request)["state"] in ("submitted", "relayed"):
+        pass
+
+    printed = done(httpca("approve", "accept", request, "--config", config, "--json"))
+
+    assert json.loads(printed)["results"][0]["result"] == "counted"
+    assert dev.state(request, 30)["state"] == "issued"
+    assert list((config / "spool").iterdir()) == []
+
+
+def test_ctrl_c_stops_it_and_started_again_it_goes_on_where_it_was(dev: Dev) -> None:
+    issued, waiting = dev.submit("host.test"), dev.submit("host.example.com")
+    certificate = dev.state(issued, 30)["certificate"]
+    late = [dev.submit(f"late-{number}.test") for number in range(20)]
+
+    code, said = dev.stop()
+    assert (code, "stopped" in said) == (0, True)
+    dev.start()
+
+    assert dev.state(issued)["certificate"] == certificate
+    assert {dev.state(one, 30)["state"] for one in late} == {"issued"}
+    config = dev.folder / "approvers" / "approver"
+    done(httpca("approve", "accept", waiting, "--config", config))
+    assert dev.state(waiting, 30)["state"] == "issued"
+
+
+def test_killed_and_started_again_it_has_lost_nothing(dev: Dev) -> None:
+    submitted = [dev.submit(f"host-{number}.test") for number in range(20)]
+    dev.stop(signal.SIGKILL)
+    dev.start()
+
+    assert {dev.state(one, 30)["state"] for one in submitted} == {"issued"}
+
+
+def test_a_decision_made_while_it_is_down_is_taken_up_when_it_starts(dev: Dev) -> None:
+    request = dev.submit("host.example.com")
+    while dev.state(request)["state"] in ("submitted", "relayed"):
+        pass
+    dev.stop()
+    config = dev.folder / "approvers" / "approver"
+
+    unconfirmed = httpca("approve", "accept", request, "--timeout", "1", "--config", config)
+    assert unconfirmed.returncode == 5, unconfirmed.stdout + unconfirmed.stderr
+    dev.start()
+
+    assert dev.state(request, 30)["state"] == "issued"
+
+
+def test_a_second_one_in_the_same_folder_is_refused(dev: Dev) -> None:
+    second = httpca("dev", "--dir", dev.folder, "--port", str(free_port()))
+
+    assert second.returncode == 1
+    assert "another `httpca dev` is at work" in second.stderr
+
+
+def test_a_port_that_is_taken_is_said_so(dev: Dev, tmp_path: Path) -> None:
+    second = httpca("dev", "--dir", tmp_path / "other", "--port", str(dev.port))
+
+    assert second.returncode == 1
+    assert str(dev.port) in second.stderr
+    assert "Traceback" not in second.stderr

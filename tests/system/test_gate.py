@@ -1,0 +1,137 @@
+"""The gate on real RabbitMQ: what is refused lies in the dead letters with its reason, and no more."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pika
+import pytest
+
+from pipeline.actors.bind import bind
+from pipeline.actors.patience import Patience
+from pipeline.broker.connect import connect
+from pipeline.broker.rabbitmq import REASON, open_publisher
+from pipeline.broker.refusals import Refusals
+from pipeline.broker.send import sender
+from pipeline.crypto.envelope import Received
+from pipeline.errors import BrokerUnavailable
+from pipeline.messages import MAX_MESSAGE_BYTES, SubmissionBatch, WakeUp
+from pipeline.run.worker import is_alive, start_worker
+from pipeline.stages import POLICY, SIGN, Role
+from tests.servers import RabbitMQ
+from tests.unit.crypto.message_world import SIGNER, WEB, MessageWorld
+
+NOT_FOR_EVER = 30.0
+
+
+class Gate:
+    """A signer side on a vhost of its own, that notes what its stages receive."""
+
+    def __init__(self, url: str, world: MessageWorld) -> None:
+        self.url = url
+        self.world = world
+        self.received: list[Received] = []
+        self.refusals = Refusals()
+        self.signer = connect(url, world.envelope(world.identity(SIGNER)), self.refusals)
+        self.web = connect(url, world.envelope(world.identity(WEB)), Refusals())
+        for stage in (POLICY, SIGN):
+            bind(self.signer, stage, self.received.append, Patience())
+        self.signer.gate.envelope.trust.refresh()  # type: ignore[attr-defined]
+        self.worker = start_worker(self.signer, Role.SIGNER, 1)
+        self.publisher = open_publisher(url)
+        self.wait(self._declared)
+
+    def wait(self, condition: object) -> None:
+        assert callable(condition)
+        deadline = time.monotonic() + NOT_FOR_EVER
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def dead_letters(self, queue: str) -> list[tuple[str, bytes]]:
+        found: list[tuple[str, bytes]] = []
+        with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
+            channel = connection.channel()
+            while True:
+                method, properties, octets = channel.basic_get(f"{queue}.XQ", auto_ack=True)
+                if method is None or properties is None or octets is None:
+                    return found
+                assert properties.headers is not None
+                found.append((str(properties.headers[REASON]), octets))
+
+    def close(self) -> None:
+        self.worker.stop(timeout=5000)
+        self.publisher.close()
+        self.web.close()
+        self.signer.close()
+
+    def _declared(self) -> bool:
+        try:
+            self.publisher.publish(
+                SIGN.queue,
+                self.signer.gate.envelope.seal(  # type: ignore[attr-defined]
+                    "01890000-0000-7000-8000-000000000001", SIGN, WakeUp()
+                ),
+            )
+            self.publisher.publish(
+                POLICY.queue,
+                self.web.gate.envelope.seal(  # type: ignore[attr-defined]
+                    "01890000-0000-7000-8000-000000000001", POLICY, SubmissionBatch()
+                ),
+            )
+        except BrokerUnavailable:
+            return False
+        return True
+
+
+@pytest.fixture
+def gate(rabbitmq: RabbitMQ, tmp_path: Path) -> Iterator[Gate]:
+    vhost = f"gate-{secrets.token_hex(4)}"
+    rabbitmq.add_vhost(vhost)
+    made = Gate(rabbitmq.url(vhost=vhost), MessageWorld(tmp_path / "trusted"))
+    yield made
+    made.close()
+    rabbitmq.delete_vhost(vhost)
+
+
+def test_each_refused_message_is_dead_lettered_with_its_reason_and_the_next_is_processed(
+    gate: Gate,
+) -> None:
+    gate.wait(lambda: len(gate.received) == 2)
+    envelope = gate.web.gate.envelope  # type: ignore[attr-defined]
+    good = envelope.seal("01890000-0000-7000-8000-000000000002", POLICY, SubmissionBatch())
+    spoilt = good[:-8] + b"AAAAAAAA"
+    attacks = [
+        (POLICY.queue, b"", "not-a-jws"),
+        (POLICY.queue, b"rubbish", "not-a-jws"),
+        (POLICY.queue, spoilt, "bad-signature"),
+        (SIGN.queue, good, "wrong-queue"),
+        (POLICY.queue, b"x" * (MAX_MESSAGE_BYTES + 1), "too-large"),
+    ]
+    for queue, octets, _ in attacks:
+        gate.publisher.publish(queue, octets)
+    sender(gate.web)(SIGN, WakeUp())
+    gate.publisher.publish(POLICY.queue, good)
+
+    gate.wait(lambda: len(gate.received) == 3)
+    gate.wait(lambda: gate.refusals.counts.total() == len(attacks) + 1)
+    assert sorted(gate.dead_letters(POLICY.queue)) == sorted(
+        (reason, octets) for queue, octets, reason in attacks if queue == POLICY.queue
+    )
+    assert sorted(reason for reason, _ in gate.dead_letters(SIGN.queue)) == [
+        "sender-not-admitted",
+        "wrong-queue",
+    ]
+    assert is_alive(gate.worker)
+
+
+def test_a_sender_declares_nothing(gate: Gate) -> None:
+    with pytest.raises(BrokerUnavailable):
+        gate.publisher.publish("signer.transmit", b"x")
+
+    with (
+        pika.BlockingConnection(pika.URLParameters(gate.url)) as connection,
+        pytest.raises(pika.exceptions.ChannelClosedByBroker),
+    ):
+        connection.channel().queue_declare("signer.transmit", passive=True)
