@@ -17,7 +17,12 @@ from sqlalchemy.engine import make_url
 from pipeline.database.engine import Database, open_database
 from pipeline.digest import Approvable
 from pipeline.errors import HttpcaError
-from pipeline.signer.tables import approval_decisions, approval_issuers, approval_requests
+from pipeline.signer.tables import (
+    WAITING,
+    approval_decisions,
+    approval_issuers,
+    approval_requests,
+)
 from pipeline.states import State
 
 
@@ -109,21 +114,21 @@ def count(database: Database) -> int:
     """Return how many requests wait."""
     with database.read() as connection:
         found = connection.scalar(
-            select(func.count()).select_from(approval_requests).where(_waits())
+            select(func.count()).select_from(approval_requests).where(WAITING)
         )
         return found or 0
 
 
 def oldest(database: Database, limit: int) -> list[Request]:
     """Return up to ``limit`` requests that wait, the oldest first."""
-    statement = select(approval_requests).where(_waits()).order_by(*_order()).limit(limit)
+    statement = select(approval_requests).where(WAITING).order_by(*_order()).limit(limit)
     with database.read() as connection:
         return _with_all(connection, connection.execute(statement).mappings().all())
 
 
 def next_after(database: Database, position: Position | None) -> Request | None:
     """Return the oldest request that waits and comes after ``position`` (None: the first)."""
-    statement = select(approval_requests).where(_waits()).order_by(*_order()).limit(1)
+    statement = select(approval_requests).where(WAITING).order_by(*_order()).limit(1)
     if position is not None:
         created_at, request_id = position
         columns = approval_requests.c
@@ -159,10 +164,6 @@ def recorded(database: Database, message_ids: Iterable[str]) -> dict[str, Record
     with database.read() as connection:
         rows = connection.execute(statement).mappings().all()
     return {row["id"]: Recorded(**row) for row in rows}
-
-
-def _waits() -> Any:
-    return approval_requests.c.state == State.WAITING_FOR_APPROVAL
 
 
 def _order() -> tuple[Any, Any]:

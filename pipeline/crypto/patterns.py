@@ -68,8 +68,6 @@ def _parse(text: str) -> Pattern:
 
 
 def _read(text: str) -> Pattern:
-    if text != text.strip() or not text:
-        raise ValueError("it is empty or has spaces around it")
     if "://" in text or text.startswith("urn:"):
         return _uri(text)
     if "@" in text:

@@ -10,11 +10,12 @@ import warnings
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-# commonName that is empty, over 64 octets or in a multi-octet encoding; country names not of two.
+# A commonName that is empty or over 64 octets, country names that have not two; and any of them in
+# an encoding whose octets are not those that the library counts.
 _WARNED_OF: Final = re.compile(
     rb"\x06\x03\x55\x04\x03(?:[\x14\x1c\x1e]|.(?:\x00|[\x41-\xff]))"
-    rb"|\x06\x03\x55\x04\x06.[^\x02]"
-    rb"|\x06\x0b\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x03.[^\x02]",
+    rb"|\x06\x03\x55\x04\x06(?:[\x14\x1c\x1e]|.[^\x02])"
+    rb"|\x06\x0b\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x03(?:[\x14\x1c\x1e]|.[^\x02])",
     re.DOTALL,
 )
 _one_at_a_time: Final = threading.Lock()

@@ -55,7 +55,7 @@ def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
         attributes = request.attributes
     except x509.UnsupportedGeneralNameType:
         raise Refused("name-not-allowed", UNSUPPORTED_KIND) from None
-    except (ValueError, x509.DuplicateExtension):
+    except (ValueError, TypeError, x509.DuplicateExtension):  # TypeError: a CN as a BIT STRING
         raise Unreadable("not-a-csr", DAMAGED) from None
     wanted: dict[Name, None] = {}
     unsupported: list[str] = []
@@ -140,9 +140,7 @@ def _common_name(subject: x509.Name, wanted: dict[Name, None]) -> tuple[str | No
     found = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if not found:
         return None, None
-    text = found[-1].value
-    if not isinstance(text, str):
-        return text.hex(), None
+    text = str(found[-1].value)
     if len(found) > 1:
         return text, None
     kinds: tuple[names.Kind, ...] = ("dns", "ip", "email")

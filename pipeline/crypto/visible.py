@@ -1,18 +1,24 @@
 """Text from a requester, made safe to show: nothing in it can move a cursor or hide a character."""
 
+import unicodedata
+
 
 def visible(text: str, limit: int = 1000) -> str:
     """Return the text with what cannot be seen written as ``\\x1b``, ``\\u202e``, ``\\U000e0001``.
 
     Those are the control, format (with the bidirectional marks), surrogate, private and unassigned
-    characters, and all separators but the ordinary space. What is longer than ``limit`` characters
-    is cut, with an ellipsis at the end.
+    characters, and the separators of lines and paragraphs; spaces of unusual widths are kept. What
+    is longer than ``limit`` characters is cut, with an ellipsis at the end.
     """
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
+    return "".join(_escape(char) if _is_hidden(char) else char for char in text)
+
+
+def _is_hidden(character: str) -> bool:
+    return not character.isprintable() and unicodedata.category(character) != "Zs"
 
 
 def _escape(character: str) -> str:

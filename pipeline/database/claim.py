@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select, update
+from sqlalchemy import Connection, Table, TextClause, select, update
 
 from pipeline.database.engine import AnyRow
 
@@ -18,7 +18,7 @@ def claim(
     connection: Connection,
     table: Table,
     due: str,
-    condition: ColumnElement[bool],
+    condition: TextClause,
     *,
     now: datetime,
     lease: timedelta,
@@ -27,6 +27,8 @@ def claim(
     **values: Any,
 ) -> list[AnyRow]:
     """Claim at most ``limit`` rows that match ``condition`` and are due in column ``due``.
+
+    ``condition`` is the one of the partial index on ``due``.
 
     ``values`` are set in the same statement (``attempts``, for example). On PostgreSQL rows that
     another is claiming at this moment are passed over; SQLite has one writer at a time.

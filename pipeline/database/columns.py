@@ -19,9 +19,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     Uuid,
-    text,
 )
 from sqlalchemy import BigInteger as _BigInteger
 
@@ -105,11 +105,10 @@ def heartbeat_table(metadata: MetaData) -> Table:
     )
 
 
-def due_index(name: str, table: Table, column: str, condition: str) -> Index:
-    """Return a partial index over the rows that still have work to be done."""
-    return Index(
-        name,
-        table.c[column],
-        postgresql_where=text(condition),
-        sqlite_where=text(condition),
-    )
+def due_index(name: str, table: Table, column: str, condition: TextClause) -> Index:
+    """Return a partial index over the rows that still have work to be done.
+
+    ``condition`` is for the queries too, as it is: a database proves that a partial index serves a
+    query by comparing their conditions, and bound parameters hide them.
+    """
+    return Index(name, table.c[column], postgresql_where=condition, sqlite_where=condition)

@@ -21,7 +21,7 @@ from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer.side import SignerSide, move
-from pipeline.signer.tables import heartbeats, ledger, requests
+from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests
 from pipeline.stages import DELIVER, SIGN, TRANSMIT
 from pipeline.states import State
 from settings.signer import load_signer
@@ -79,12 +79,8 @@ class SignerClock:
     def sweep(self) -> None:
         """Wake the stages for which something is due."""
         now = self.side.now()
-        to_sign = select(requests.c.id).where(
-            requests.c.state == State.WAITING_FOR_SIGNATURE, requests.c.next_attempt_at <= now
-        )
-        to_tell = select(requests.c.id).where(
-            requests.c.told_revision < requests.c.revision, requests.c.tell_at <= now
-        )
+        to_sign = select(requests.c.id).where(TO_SIGN, requests.c.next_attempt_at <= now)
+        to_tell = select(requests.c.id).where(TO_TELL, requests.c.tell_at <= now)
         with self.side.database.read() as connection:
             signs = connection.execute(to_sign.limit(1)).first() is not None
             tells = connection.execute(to_tell.limit(1)).first() is not None
@@ -99,7 +95,7 @@ class SignerClock:
         with self.side.database.write() as connection:
             rows = connection.execute(
                 select(requests.c.id, requests.c.state, requests.c.revision)
-                .where(requests.c.state == State.WAITING_FOR_APPROVAL, requests.c.expires_at <= now)
+                .where(WAITING, requests.c.expires_at <= now)
                 .limit(AT_ONCE)
             ).all()
             reason = (

@@ -22,9 +22,8 @@ from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.web_side import open_web_side
 from pipeline.stages import RELAY
-from pipeline.states import FINAL
 from pipeline.web.notify import SUBMITTED, Ear
-from pipeline.web.tables import heartbeats, idempotency_keys, requests
+from pipeline.web.tables import UNANSWERED, heartbeats, idempotency_keys, requests
 from settings.web import load_web
 
 log = structlog.get_logger(__name__)
@@ -89,7 +88,7 @@ class WebClock:
         """Wake `relay` when something is due."""
         with self.side.database.read() as connection:
             due = select(requests.c.id).where(
-                requests.c.state.not_in(FINAL), requests.c.next_attempt_at <= self.side.now()
+                UNANSWERED, requests.c.next_attempt_at <= self.side.now()
             )
             found = connection.execute(due.limit(1)).first() is not None
         if found:

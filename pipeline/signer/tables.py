@@ -42,14 +42,15 @@ requests: Final = Table(
 """``next_attempt_at`` is when `sign` may take the row; ``tell_at`` when `transmit` may; ``expires_at``
 when a request that waits for approval stops waiting."""
 
-due_index(
-    "ix_requests_to_sign",
-    requests,
-    "next_attempt_at",
-    f"state = '{State.WAITING_FOR_SIGNATURE}'",
-)
-due_index("ix_requests_to_tell", requests, "tell_at", "told_revision < revision")
-due_index("ix_requests_waiting", requests, "created_at", f"state = '{State.WAITING_FOR_APPROVAL}'")
+TO_SIGN: Final = text(f"state = '{State.WAITING_FOR_SIGNATURE}'")
+TO_TELL: Final = text("told_revision < revision")
+WAITING: Final = text(f"state = '{State.WAITING_FOR_APPROVAL}'")
+"""The requests that a stage, the clock or an approver has to look at."""
+
+due_index("ix_requests_to_sign", requests, "next_attempt_at", TO_SIGN)
+due_index("ix_requests_to_tell", requests, "tell_at", TO_TELL)
+due_index("ix_requests_to_expire", requests, "expires_at", WAITING)
+due_index("ix_requests_waiting", requests, "created_at", WAITING)
 
 submissions: Final = Table(
     "submissions",

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from pipeline.database.advance import Ledger
@@ -39,7 +40,11 @@ requests: Final = Table(
 """``next_attempt_at`` is when the signer is told or asked (again); NULL once the state is final."""
 
 _final = ", ".join(f"'{state}'" for state in sorted(FINAL))
-due_index("ix_requests_unanswered", requests, "next_attempt_at", f"state NOT IN ({_final})")
+
+UNANSWERED: Final = text(f"state NOT IN ({_final})")
+"""The requests whose answer is not final."""
+
+due_index("ix_requests_unanswered", requests, "next_attempt_at", UNANSWERED)
 
 submissions: Final = Table(
     "submissions",

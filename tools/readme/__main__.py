@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.servers.ports import is_free
 from tools import readme
@@ -17,9 +18,9 @@ from tools.readme.play import Result, adopt, play
 def main() -> int:
     arguments = parse_arguments()
     try:
-        steps = read((ROOT / "README.md").read_text(encoding="utf-8"))
+        steps = read(arguments.file.read_text(encoding="utf-8"))
     except ReadmeError as error:
-        print(error, file=sys.stderr)
+        print(f"{arguments.file.name}, {error}", file=sys.stderr)
         return 1
     if taken := [str(port) for port in ports(steps) if not is_free(port)]:
         print(
@@ -41,6 +42,7 @@ def parse_arguments() -> argparse.Namespace:
         description=readme.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("file", nargs="?", type=Path, default=ROOT / "README.md", metavar="FILE")
     parser.add_argument(
         "--work-tree",
         action="store_true",

@@ -18,7 +18,7 @@ class ReadmeError(Exception):
     """The README cannot be run as it is written; the message names the line."""
 
     def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"README.md, line {line}: {problem}")
+        super().__init__(f"line {line}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)

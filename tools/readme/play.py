@@ -23,7 +23,7 @@ CLONE: Final = re.compile(r"^(git clone )\S+", re.MULTILINE)
 PR_SET_CHILD_SUBREAPER: Final = 36
 """linux/prctl.h"""
 
-GONE_WITHIN: Final = 10.0
+GONE_WITHIN: Final = 3.0
 """Seconds in which the last processes have to be gone."""
 
 
@@ -144,7 +144,7 @@ def _commands(pids: set[int]) -> Iterator[str]:
 
 
 def _kill(pids: set[int]) -> None:
-    """Kill processes of ours, and those that they start meanwhile."""
+    """Kill processes of ours, and those that they start meanwhile, and bury them."""
     deadline = time.monotonic() + SECONDS
     while (left := alive(pids)) and time.monotonic() < deadline:
         for pid in left:
@@ -152,3 +152,6 @@ def _kill(pids: set[int]) -> None:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
         pids = descendants(os.getpid())
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass

@@ -26,7 +26,7 @@ from pipeline.errors import ItemFailed
 from pipeline.signer import issuance
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
-from pipeline.signer.tables import ledger, requests
+from pipeline.signer.tables import TO_SIGN, ledger, requests
 from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
 
@@ -62,7 +62,7 @@ def _claim(side: SignerSide) -> Sequence[Claimed]:
             connection,
             requests,
             "next_attempt_at",
-            requests.c.state == State.WAITING_FOR_SIGNATURE,
+            TO_SIGN,
             now=side.now(),
             lease=worker.lease_time,
             limit=worker.batch,

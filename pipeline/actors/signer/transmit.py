@@ -18,7 +18,7 @@ from pipeline.database.claim import claim, extend
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Outcome, OutcomeBatch, chunked
 from pipeline.signer.side import SignerSide
-from pipeline.signer.tables import certificates, requests
+from pipeline.signer.tables import TO_TELL, certificates, requests
 from pipeline.stages import DELIVER, TRANSMIT
 from pipeline.states import State
 
@@ -35,7 +35,7 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
             connection,
             requests,
             "tell_at",
-            requests.c.told_revision < requests.c.revision,
+            TO_TELL,
             now=side.now(),
             lease=worker.lease_time,
             limit=worker.batch,

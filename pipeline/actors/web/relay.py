@@ -22,8 +22,8 @@ from pipeline.database.claim import claim, extend
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
-from pipeline.states import FINAL, State
-from pipeline.web.tables import ledger, requests, submissions
+from pipeline.states import State
+from pipeline.web.tables import UNANSWERED, ledger, requests, submissions
 from settings.web import Ask
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ def relay(side: WebSide, patience: Patience, _received: Received) -> None:
             connection,
             requests,
             "next_attempt_at",
-            requests.c.state.not_in(FINAL),
+            UNANSWERED,
             now=now,
             lease=worker.lease_time,
             limit=worker.batch,
@@ -78,7 +78,7 @@ def _load(side: WebSide, ids: Sequence[str]) -> Sequence[Unanswered]:
     statement = (
         select(*columns)
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(ids), requests.c.state.not_in(FINAL))
+        .where(requests.c.id.in_(ids), UNANSWERED)
         .order_by(requests.c.created_at)
     )
     with side.database.read() as connection:
@@ -125,7 +125,7 @@ def _mark(side: WebSide, group: Sequence[Unanswered], now: datetime) -> None:
                 .where(
                     requests.c.id.in_(ids),
                     requests.c.attempts == attempts,
-                    requests.c.state.not_in(FINAL),
+                    UNANSWERED,
                 )
                 .values(next_attempt_at=now + interval(side.settings.ask, attempts))
             )

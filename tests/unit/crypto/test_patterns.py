@@ -127,6 +127,22 @@ def test_what_is_not_a_pattern_is_refused_with_what_is_allowed(text: str) -> Non
     assert ALLOWED in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("10.0.0.1/8", "has host bits set"),
+        ("fd00::/200", "does not appear to be"),
+        ("*.*.example.com", "can only be the whole first part"),
+        ("spiffe://*/a", "can only be the whole last path segment"),
+        ("exam_ple.com", "underscore"),
+        ("☃.example", "characters that no domain name can have"),
+    ],
+)
+def test_an_error_says_what_is_wrong_with_the_pattern(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Pattern.parse(text)
+
+
 @pytest.mark.parametrize("text", sorted({pattern for pattern, _, _ in MATCHES}))
 def test_the_text_of_a_pattern_is_canonical(text: str) -> None:
     once = Pattern.parse(text)

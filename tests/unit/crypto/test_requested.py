@@ -1,8 +1,10 @@
+import contextlib
 import warnings
 from ipaddress import ip_network
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +12,18 @@ from hypothesis import strategies as st
 from pipeline.crypto import csr as csrs
 from pipeline.crypto import domains, names, requested
 from pipeline.crypto.csr import Csr
-from pipeline.errors import Refused
-from tests.factories import csr, openssl, openssl_csr, openssl_key, raw_san, read_csr, write
+from pipeline.errors import Refused, RequesterError, Unreadable
+from tests.factories import (
+    NOW,
+    csr,
+    key,
+    openssl,
+    openssl_csr,
+    openssl_key,
+    raw_san,
+    read_csr,
+    write,
+)
 
 
 def attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
@@ -231,3 +243,47 @@ def test_an_empty_san_is_no_names() -> None:
 def test_requested_usages_are_ignored_not_taken() -> None:
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
     assert read_csr(extensions=[usage]).ignored == ("extension extendedKeyUsage",)
+
+
+def test_a_common_name_that_is_no_text_is_damage() -> None:
+    bits = x509.NameAttribute(
+        NameOID.X500_UNIQUE_IDENTIFIER, b"\x00ab", x509.name._ASN1Type.BitString
+    )
+    octets = csr(subject=[bits])
+    assert csrs.read(octets).ignored == ("subject 2.5.4.45=#006162",)
+    unique_identifier, common_name = b"\x06\x03\x55\x04\x2d", b"\x06\x03\x55\x04\x03"
+    as_common_name = octets.replace(unique_identifier, common_name)
+    with pytest.raises(Unreadable):
+        requested.read(x509.load_der_x509_csr(as_common_name), as_common_name)
+
+
+def test_whatever_a_requester_signs_is_read_or_refused_and_warns_of_nothing() -> None:
+    """Every octet of a CSR replaced by others: as if its requester had signed that themselves."""
+    names: list[str | x509.GeneralName] = ["DNS:www.example.test", "IP:192.0.2.1", "URI:urn:a:b"]
+    names.append(x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x0c\x01a"))
+    names.append(x509.DirectoryName(x509.Name([attribute(NameOID.COUNTRY_NAME, "DE")])))
+    countries = [attribute(NameOID.COUNTRY_NAME, "DE")]
+    constraints = [x509.BasicConstraints(ca=True, path_length=0)]
+    octets = csr(names, common_name="a.test", subject=countries, extensions=constraints)
+    tags_and_more = (*range(32), 0x30, 0x41, 0x7F, 0x80, 0x81, 0x82, 0x86, 0x87, 0xA0, 0xA3, 0xFF)
+    for position in range(len(octets)):
+        for value in tags_and_more:
+            changed = octets[:position] + bytes([value]) + octets[position + 1 :]
+            try:
+                request = x509.load_der_x509_csr(changed)
+            except (ValueError, x509.InvalidVersion):
+                continue
+            with contextlib.suppress(RequesterError):
+                requested.read(request, changed)
+
+
+def test_a_certificate_with_a_name_of_another_kind_is_not_ours() -> None:
+    other = x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))
+    names = x509.SubjectAlternativeName([x509.DNSName("a.test"), other])
+    builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(x509.Name([]))
+    builder = (
+        builder.public_key(key().public_key).serial_number(1).add_extension(names, critical=False)
+    )
+    builder = builder.not_valid_before(NOW).not_valid_after(NOW)
+    with pytest.raises(ValueError, match=r"registeredID 1\.2\.3"):
+        requested.names_in(builder.sign(key().private_key, SHA256()))

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from pipeline.database.claim import claim, extend
 from pipeline.database.engine import Database
-from pipeline.signer.tables import requests
+from pipeline.signer.tables import TO_SIGN, requests
 from pipeline.states import State
 from tests.unit.database.test_advance import NOW, admitted
 
@@ -26,7 +26,7 @@ def take(database: Database, limit: int = 100, at: Any = NOW) -> list[str]:
             connection,
             requests,
             "next_attempt_at",
-            requests.c.state == State.WAITING_FOR_SIGNATURE,
+            TO_SIGN,
             now=at,
             lease=LEASE,
             limit=limit,

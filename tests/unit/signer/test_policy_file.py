@@ -24,6 +24,8 @@ WRONG = [
         "profiles.server.validty (line 3): is not known; allowed are d",
     ),
     (SERVER + 'name = "x"\n', "profiles.server.name (line 2): the table's header names"),
+    ('[profiles.""]\n', "a name is 1 to 60 visible characters"),
+    ('[profiles."a\\u001b"]\n', "a name is 1 to 60 visible characters"),
     (SERVER + "validity = 3\n", "profiles.server.validity (line 2): found 3; it must be a text"),
     (SERVER + 'max_names = "3"\n', "max_names (line 2): found '3'; it must be a whole number"),
     (SERVER + 'idn = "no"\n', "profiles.server.idn (line 2): found 'no'; it must be true or false"),

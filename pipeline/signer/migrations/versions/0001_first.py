@@ -102,6 +102,12 @@ def upgrade() -> None:
         "ix_requests_to_tell", "requests", ["tell_at"], **where("told_revision < revision")
     )
     op.create_index(
+        "ix_requests_to_expire",
+        "requests",
+        ["expires_at"],
+        **where("state = 'waiting_for_approval'"),
+    )
+    op.create_index(
         "ix_requests_waiting", "requests", ["created_at"], **where("state = 'waiting_for_approval'")
     )
     op.create_table(
