@@ -21,6 +21,10 @@ COMMANDS = {
     "approve": ("pipeline.approve.command:approve", "Decide on requests that wait for approval."),
     "policy": ("pipeline.commands.policy:policy", "Check a policy, or try a CSR against it."),
     "requests": ("pipeline.commands.requests:requests", "Look after requests (signer side)."),
+    "dead-letters": (
+        "pipeline.commands.dead_letters:dead_letters",
+        "Look at refused messages, and drop them.",
+    ),
     "signer": ("pipeline.commands.signer:signer", "Stop all signing, or let it go on."),
 }
 """Every command, where it is, and what `--help` says of it."""

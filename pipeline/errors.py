@@ -70,6 +70,10 @@ class KeyUnavailable(InfrastructureError):
     """The key that should sign is out of reach (a token without its session, for example)."""
 
 
+class ClockBehind(InfrastructureError):
+    """Our clock is behind what we wrote ourselves: what would be signed now would be dated wrongly."""
+
+
 class SettingsError(HttpcaError):
     """A settings file is wrong: says which file, which key, what is wrong and what would be right."""
 

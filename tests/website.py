@@ -1,6 +1,7 @@
 """The web side on a SQLite database of its own, and what the signer would tell it."""
 
 import shutil
+import ssl
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -70,9 +71,9 @@ class Website:
         self.site.notifier.close()
         self.database.dispose()
 
-    def client(self, token: str | None = None) -> FlaskClient:
+    def client(self, token: str | None = None) -> Any:
         """Return a client, a browser of its own; with a token it sends that."""
-        client = self.app.test_client()
+        client: FlaskClient = self.app.test_client()
         if token is not None:
             client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         return client
@@ -169,6 +170,4 @@ class Website:
 
 
 def _pem(der: bytes) -> str:
-    import ssl
-
     return ssl.DER_cert_to_PEM_cert(der)

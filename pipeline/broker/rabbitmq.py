@@ -39,7 +39,8 @@ DEAD_LETTERS: Final = {
 PROPERTIES: Final = pika.BasicProperties(delivery_mode=2, content_type="application/jose")
 
 REASON: Final = "httpca-reason"
-"""The header in which a dead letter says why it was refused; nothing but an operator reads it."""
+REFUSED_AT: Final = "httpca-refused-at"
+"""The headers in which a dead letter says why and when it was refused; only operators read them."""
 
 _TROUBLE: Final = (pika.exceptions.AMQPError, OSError)
 
@@ -199,7 +200,9 @@ class SignedConsumer(_RabbitmqConsumer):
     def _dead_letter(self, tag: int, octets: bytes, reason: str) -> None:
         """Publish before acknowledging, in order on one channel: a crash between makes two."""
         dead = xq_name(self.queue_name)
-        properties = pika.BasicProperties(delivery_mode=2, headers={REASON: reason})
+        moment = self.broker.gate.envelope.clock().isoformat(timespec="seconds")
+        headers = {REASON: reason, REFUSED_AT: moment}
+        properties = pika.BasicProperties(delivery_mode=2, headers=headers)
         try:
             self.channel.basic_publish(dead, dead, octets, properties)
             self.channel.basic_ack(tag)

@@ -11,6 +11,7 @@ from pipeline.clock import Clock, now
 from pipeline.database.engine import Database
 from pipeline.web import access, headers, locales, metrics, problems
 from pipeline.web.api import api
+from pipeline.web.form import printable
 from pipeline.web.health import health
 from pipeline.web.html import html
 from pipeline.web.notifier import Notifier
@@ -57,6 +58,7 @@ def create_app(
 
 def _set_up_templates(app: Flask) -> None:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.add_template_filter(printable)
 
     @app.context_processor
     def what_every_page_needs() -> dict[str, object]:

@@ -4,6 +4,7 @@ import secrets
 import ssl
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
+from unicodedata import category
 
 from flask import Request
 
@@ -74,6 +75,11 @@ def inspect(filled: Filled, settings: WebSettings) -> Csr:
         RequesterError: what is wrong, and what to do about it.
     """
     return examine(filled.octets(), filled.profile, filled.comment, settings.profiles)
+
+
+def printable(text: str) -> str:
+    """Return the text without the control characters that HTML cannot hold."""
+    return "".join(one for one in text if one in "\n\t" or category(one) not in {"Cc", "Cs"})
 
 
 def pem_of(der: bytes) -> str:

@@ -3,7 +3,7 @@
 WAITING_FOR_SIGNATURE → ISSUED, or → FAILED when a request fails by itself, repeatedly, or when its
 TBS can no longer be signed.
 
-1. Re-check that signing is not suspended. 2. Build the certificate with a throw-away key and commit
+1. Re-check that signing is not suspended and that our clock is not behind. 2. Build the certificate with a throw-away key and commit
 its TBS. 3. Sign exactly those bytes. 4. Assemble and compare. 5. Store by compare-and-swap. After
 a crash step 3 runs again on the same TBS. The attempt is on record before the work begins, and what
 was tried before runs alone.
@@ -24,6 +24,7 @@ from pipeline.database.claim import claim, extend
 from pipeline.database.engine import AnyRow
 from pipeline.errors import ItemFailed
 from pipeline.signer import issuance
+from pipeline.signer.clock_check import ensure_not_behind
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import TO_SIGN, ledger, requests
@@ -54,16 +55,18 @@ def sign(side: SignerSide, patience: Patience, _received: Received) -> None:
 
 def _claim(side: SignerSide) -> Sequence[Claimed]:
     worker = side.settings.worker
+    now = side.now()
     with side.database.write() as connection:
         if suspended(connection):
             log.info("signing-is-suspended")
             return []
+        ensure_not_behind(connection, now)
         return claim(
             connection,
             requests,
             "next_attempt_at",
             TO_SIGN,
-            now=side.now(),
+            now=now,
             lease=worker.lease_time,
             limit=worker.batch,
             returning=("id", "state", "revision", "attempts"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from pipeline.web import tokens
 from pipeline.web.access import ENDPOINTS, Admits
 from tests import factories
 from tests.unit.web.browser import csrf_token, hidden, review, sign_in
@@ -128,8 +129,6 @@ def test_what_is_sent_and_wrong_is_never_taken_for_anonymous(website: Website, h
 
 
 def test_a_revoked_token_is_worth_nothing(website: Website) -> None:
-    from pipeline.web import tokens
-
     client = website.client(website.token("web-team"))
     assert submit(client).status_code == 202
     tokens.revoke(website.database, "web-team", website.moment)
@@ -168,8 +167,6 @@ def test_a_browser_signs_in_and_out(website: Website) -> None:
 
 
 def test_a_revoked_token_ends_its_sessions(website: Website) -> None:
-    from pipeline.web import tokens
-
     client = website.client()
     sign_in(client, website.token("web-team"))
     tokens.revoke(website.database, "web-team", website.moment)

@@ -1,5 +1,6 @@
 """Requests are read back: pages, lists, certificates, withdrawals."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -136,8 +137,6 @@ def test_the_list_keeps_its_place_when_new_requests_come(website: Website) -> No
 
 
 def test_requests_of_the_same_moment_are_all_listed(website: Website) -> None:
-    from datetime import timedelta
-
     for _ in range(5):
         website.submit(requester="me")
         website.moment -= timedelta(seconds=1)

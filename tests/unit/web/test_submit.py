@@ -1,6 +1,7 @@
 """A request begins: the same story through form and API."""
 
 import threading
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -173,8 +174,6 @@ def test_the_form_submits_once_however_often_it_is_pressed(website: Website) -> 
 
 
 def test_the_form_takes_a_file_in_der(website: Website) -> None:
-    from io import BytesIO
-
     client = website.client()
     page = review(client, file=(BytesIO(DER), "request.der"))
     answer = client.post("/requests", data=hidden(page))

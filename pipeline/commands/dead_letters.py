@@ -1,0 +1,114 @@
+"""`httpca dead-letters`: the messages that a side refused, and why."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.broker.dead_letters import DeadLetter, drop, listed
+from pipeline.commands.options import NothingFound, answer, config_option, json_option
+from pipeline.crypto.visible import visible
+from pipeline.errors import HttpcaError
+from pipeline.stages import Role, stages_of
+from settings.common import EMBEDDED
+from settings.load import FILE
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at the messages that a side refused, and drop them."""
+
+
+@dead_letters.command("list")
+@config_option("DIR/SIDE")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+def list_(directory: Path, limit: int, as_json: bool) -> None:
+    """List refused messages with their reasons, the oldest first of each queue."""
+    url, queues = _side(directory)
+    found = listed(url, queues, limit)
+    lines = [
+        f"{letter.id[:16]}  {letter.queue:<16}  {letter.reason:<24}  {letter.refused_at}"
+        f"  {len(letter.octets)} bytes"
+        for letter in found
+    ]
+    text = "\n".join(lines) if lines else "There are no dead letters."
+    answer(as_json, {"dead_letters": [_summary(letter) for letter in found]}, text)
+
+
+@dead_letters.command()
+@click.argument("letter_id", metavar="ID")
+@config_option("DIR/SIDE")
+@json_option
+def show(letter_id: str, directory: Path, as_json: bool) -> None:
+    """Show a refused message with what it claims; ID as listed, or more of it."""
+    url, queues = _side(directory)
+    letters = [one for one in listed(url, queues, 10_000) if one.id.startswith(letter_id)]
+    if not letters:
+        raise NothingFound(f"there is no dead letter {letter_id}")
+    letter = letters[0]
+    claims = {name: value for name, value in letter.claims.items() if name != "body"}
+    lines = [
+        f"Dead letter  {letter.id}",
+        f"Queue        {letter.queue}",
+        f"Refused      {letter.refused_at}, because of: {letter.reason}",
+        f"Size         {len(letter.octets)} bytes",
+        "It claims    " + (visible(repr(claims), 500) if claims else "nothing that can be read"),
+    ]
+    answer(as_json, _summary(letter) | {"claims": claims}, "\n".join(lines))
+
+
+@dead_letters.command("drop")
+@click.argument("letter_id", metavar="[ID]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Drop all of this side's dead letters.")
+@config_option("DIR/SIDE")
+@json_option
+def drop_(letter_id: str | None, everything: bool, directory: Path, as_json: bool) -> None:
+    """Drop one refused message, or all."""
+    if (letter_id is None) != everything:
+        raise click.UsageError("give the ID of a dead letter, or --all")
+    url, queues = _side(directory)
+    count = drop(url, queues, lambda one: everything or one.id.startswith(letter_id or " "))
+    if not count and not everything:
+        raise NothingFound(f"there is no dead letter {letter_id}")
+    answer(as_json, {"dropped": count}, f"Dropped {count}.")
+
+
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "queue": letter.queue,
+        "reason": letter.reason,
+        "refused_at": letter.refused_at,
+        "bytes": len(letter.octets),
+    }
+
+
+def _side(directory: Path) -> tuple[str, list[str]]:
+    """Return the broker's URL and the queues of the side whose folder this is."""
+    role = _role(directory)
+    if role is Role.WEB:
+        from settings.web import load_web
+
+        broker = load_web(directory).broker
+    else:
+        from settings.signer import load_signer
+
+        broker = load_signer(directory).broker
+    if broker == EMBEDDED:
+        raise HttpcaError(
+            "`httpca dev` keeps dead letters in its memory only, and tells of them in its log"
+        )
+    return broker, [stage.queue for stage in stages_of(role)]
+
+
+def _role(directory: Path) -> Role:
+    """Read whose folder this is; the settings themselves are checked when they are loaded."""
+    try:
+        role = tomllib.loads((directory / FILE).read_text("utf-8")).get("role")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise HttpcaError(f"{directory / FILE}: cannot be read: {error}") from error
+    if role not in (Role.WEB, Role.SIGNER):
+        raise HttpcaError(f"{directory} is neither DIR/web nor DIR/signer")
+    return Role(role)

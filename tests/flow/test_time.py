@@ -1,0 +1,95 @@
+"""Clocks that are wrong, and requests that are old."""
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+
+from pipeline.actors.patience import Patience
+from pipeline.actors.signer.sign import sign
+from pipeline.crypto.envelope import Received
+from pipeline.crypto.identity import Sender
+from pipeline.errors import ClockBehind
+from pipeline.messages import WakeUp
+from pipeline.signer import authority
+from pipeline.signer import tables as signer_tables
+from pipeline.stages import SIGN, Role
+from tests.flow.world import World
+
+
+def wake_up(world: World) -> Received:
+    return Received("id", SIGN, WakeUp(), Sender(Role.SIGNER, "signer"), world.time(), b"")
+
+
+def hold_sign(name: str, octets: bytes) -> list[bytes]:
+    return [] if name == SIGN.queue else [octets]
+
+
+def test_the_signer_does_not_sign_while_its_clock_is_behind_its_last_entry(world: World) -> None:
+    request = world.submit("host.test")
+    world.run(hold_sign)
+    world.time.moment -= timedelta(hours=3)
+
+    with pytest.raises(ClockBehind, match="set the clock right"):
+        sign(world.signer, Patience(), wake_up(world))
+    assert world.signer_row(request).attempts == 0
+
+    world.time.moment += timedelta(hours=3)
+    world.sweep()
+    assert world.states(request) == ("issued", "issued")
+
+
+def test_a_tbs_whose_validity_is_over_makes_the_request_fail(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = world.submit("host.test")
+
+    class Killed(BaseException):
+        """The process ends between the TBS and the signature."""
+
+    def killed(*_: object) -> bytes:
+        raise Killed
+
+    monkeypatch.setattr(authority, "sign", killed)
+    with pytest.raises(Killed):
+        world.run()
+    monkeypatch.undo()
+    world.time.move(days=400)
+    world.sweep()
+
+    assert world.states(request) == ("failed", "failed")
+    assert "validity" in world.signer_row(request).reason
+
+
+def test_after_a_crash_exactly_the_stored_bytes_are_signed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = world.submit("host.test")
+
+    class Killed(BaseException):
+        """The process ends between the TBS and the signature."""
+
+    def killed(*_: object) -> bytes:
+        raise Killed
+
+    monkeypatch.setattr(authority, "sign", killed)
+    with pytest.raises(Killed):
+        world.run()
+    monkeypatch.undo()
+    with world.signer_database.read() as connection:
+        stored = connection.execute(signer_tables.tbs.select()).one()
+    world.time.move(hours=1)
+    world.sweep()
+
+    certificate = x509.load_der_x509_certificate(world.certificate(request))
+    assert certificate.tbs_certificate_bytes == stored.octets
+    assert f"{certificate.serial_number:x}" == stored.serial
+
+
+def test_leases_survive_a_jump_of_the_clock(world: World) -> None:
+    requests = [world.submit(f"host-{number}.test") for number in range(3)]
+    world.run(hold_sign)
+    world.time.move(hours=5)
+    world.sweep()
+
+    assert {world.states(request) for request in requests} == {("issued", "issued")}

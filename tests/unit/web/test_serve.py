@@ -1,0 +1,127 @@
+"""The server: it serves, and ends cleanly."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from pipeline.web.serve import Server
+from tests import factories
+from tests.servers.ports import free_port
+from tests.website import Website
+
+
+class Running:
+    """A server in a thread."""
+
+    def __init__(self, website: Website) -> None:
+        self.website = website
+        self.server = Server(website.settings, website.app, port=free_port())
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.server.run_until, args=(self.stopping,))
+        self.thread.start()
+
+    def stop(self) -> float:
+        """Stop it; return how many seconds that took."""
+        begun = time.monotonic()
+        self.stopping.set()
+        self.thread.join(timeout=30)
+        assert not self.thread.is_alive()
+        return time.monotonic() - begun
+
+
+@pytest.fixture
+def running(website: Website) -> Iterator[Running]:
+    made = Running(website)
+    yield made
+    made.stop()
+
+
+def test_serves_and_ends(running: Running) -> None:
+    answer = requests.get(f"{running.server.url}/healthz", timeout=10)
+    assert answer.json() == {"status": "ok"}
+    assert "Server" not in answer.headers
+    assert running.stop() < 3
+    port = int(running.server.url.rpartition(":")[2])
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_long_poll_is_answered_when_the_server_ends(running: Running) -> None:
+    request_id = running.website.submit()
+    results: list[requests.Response] = []
+    address = f"{running.server.url}/api/v1/requests/{request_id}"
+    held = threading.Thread(
+        target=lambda: results.append(
+            requests.get(address, headers={"Prefer": "wait=60"}, timeout=30)
+        )
+    )
+    held.start()
+    deadline = time.monotonic() + 10
+    while not running.website.site.notifier.waiting and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert running.stop() < 5
+    held.join(timeout=5)
+    assert results[0].json()["state"] == "submitted"
+
+
+def test_an_idle_connection_does_not_keep_the_server(running: Running) -> None:
+    with requests.Session() as session:
+        session.get(f"{running.server.url}/healthz", timeout=10)
+        assert running.stop() < 3
+
+
+def test_long_polls_leave_threads_for_others(tmp_path: Path) -> None:
+    website = Website(tmp_path, http={"threads": 3, "long_polls": 2})
+    running = Running(website)
+    request_id = website.submit()
+    address = f"{running.server.url}/api/v1/requests/{request_id}"
+    wait = {"Prefer": "wait=30"}
+    held = [
+        threading.Thread(target=requests.get, args=(address,), kwargs={"headers": wait})
+        for _ in range(2)
+    ]
+    for thread in held:
+        thread.start()
+    while website.site.notifier.waiting < 2:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    answers = [requests.get(address, headers=wait, timeout=10) for _ in range(5)]
+    assert time.monotonic() - begun < 2
+    assert all("Retry-After" in answer.headers for answer in answers)
+    running.stop()
+    for thread in held:
+        thread.join(timeout=5)
+    website.close()
+
+
+def test_a_body_that_is_too_large_is_told_so(running: Running) -> None:
+    answer = requests.post(
+        f"{running.server.url}/api/v1/requests",
+        data=b"x" * 3_000_000,
+        headers={"Content-Type": "application/pkcs10"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
+
+
+def test_a_chunked_body_is_read(running: Running) -> None:
+    octets = factories.csr()
+    answer = requests.post(
+        f"{running.server.url}/api/v1/requests?profile=server",
+        data=iter([octets[:100], octets[100:]]),
+        headers={"Content-Type": "application/pkcs10"},
+        timeout=10,
+    )
+    assert answer.status_code == 202
+    refused = requests.post(
+        f"{running.server.url}/api/v1/requests?profile=server",
+        data=iter([b"x" * 100_000] * 4),
+        headers={"Content-Type": "application/pkcs10"},
+        timeout=10,
+    )
+    assert (refused.status_code, refused.json()["type"]) == (413, "/problems/too-large")

@@ -1,0 +1,62 @@
+"""Tokens are shown once and kept as hashes."""
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.web import tables, tokens
+from tests.website import Website
+
+
+def test_a_token_is_long_random_and_kept_hashed(website: Website) -> None:
+    one, other = website.token("one"), website.token("other")
+    assert one.startswith("httpca_")
+    assert len(one) == len("httpca_") + 43
+    assert one != other
+    with website.database.read() as connection:
+        rows = connection.execute(select(tables.tokens)).all()
+        assert tokens.requester_of(connection, tokens.digest(one)) == "one"
+    assert all(one.encode() not in row.hash and len(row.hash) == 32 for row in rows)
+    files = [path.read_bytes() for path in website.folder.glob("web.sqlite*")]
+    assert all(one.encode() not in octets for octets in files)
+
+
+def test_a_requester_has_one_token_at_a_time(website: Website) -> None:
+    first = website.token("me")
+    with pytest.raises(tokens.TokenError, match="revoke it first"):
+        website.token("me")
+    assert tokens.revoke(website.database, "me", website.moment)
+    second = website.token("me")
+    assert website.client(first).get("/api/v1/requests").status_code == 401
+    assert website.client(second).get("/api/v1/requests").status_code == 200
+
+
+def test_revoking_twice_changes_nothing(website: Website) -> None:
+    website.token("me")
+    assert tokens.revoke(website.database, "me", website.moment)
+    assert not tokens.revoke(website.database, "me", website.moment)
+    with pytest.raises(tokens.NoSuchToken):
+        tokens.revoke(website.database, "nobody", website.moment)
+
+
+def test_all_tokens_are_listed(website: Website) -> None:
+    website.token("b")
+    website.token("a")
+    tokens.revoke(website.database, "b", website.moment)
+    found = tokens.listed(website.database)
+    assert [(one.name, one.revoked_at) for one in found] == [("a", None), ("b", website.moment)]
+
+
+def test_tokens_are_audited_without_their_text(website: Website) -> None:
+    text = website.token("me")
+    tokens.revoke(website.database, "me", website.moment)
+    with website.database.read() as connection:
+        entries = connection.execute(select(tables.audit.c.event, tables.audit.c.details)).all()
+    assert [event for event, _ in entries] == ["token-created", "token-revoked"]
+    assert all(details == {"name": "me"} for _, details in entries)
+    assert text not in str(entries)
+
+
+@pytest.mark.parametrize("name", ["", " ", " me", "me\n", "a\0b", "x" * 201])
+def test_a_name_that_cannot_be_one_is_refused(website: Website, name: str) -> None:
+    with pytest.raises(tokens.TokenError):
+        website.token(name)
