@@ -3,10 +3,10 @@
 WAITING_FOR_SIGNATURE → ISSUED, or → FAILED when a request fails by itself, repeatedly, or when its
 TBS can no longer be signed.
 
-1. Re-check that signing is not suspended and that our clock is not behind. 2. Build the certificate with a throw-away key and commit
-its TBS. 3. Sign exactly those bytes. 4. Assemble and compare. 5. Store by compare-and-swap. After
-a crash step 3 runs again on the same TBS. The attempt is on record before the work begins, and what
-was tried before runs alone.
+1. Re-check that signing is not suspended and that our clock is not behind. 2. Build the certificate
+with a throw-away key and commit its TBS. 3. Sign exactly those bytes. 4. Assemble and compare.
+5. Store by compare-and-swap. After a crash step 3 runs again on the same TBS. The attempt is on
+record before the work begins, and what was tried before runs alone.
 """
 
 from collections.abc import Sequence

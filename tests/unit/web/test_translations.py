@@ -28,7 +28,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 def messages() -> set[tuple[str, ...]]:
     """Return every message in the source, with its plural if it has one."""
     with (ROOT / "babel.cfg").open() as reading:
-        methods, options = parse_mapping_cfg(reading)
+        methods, options = parse_mapping_cfg(reading)  # type: ignore[no-untyped-call]
     found = extract_from_dir(ROOT, methods, options, {**DEFAULT_KEYWORDS, "N_": None})
     return {
         message if isinstance(message, tuple) else (message,)
