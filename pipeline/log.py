@@ -1,7 +1,8 @@
 """Logging by structlog: JSON lines in production, readable lines in development.
 
-What libraries log by the standard library goes the same way. Dramatiq and pika speak only of
-warnings and worse: their lower levels show arguments and chatter.
+What libraries log by the standard library goes the same way. Dramatiq speaks only of
+warnings and worse, since its lower levels show arguments; pika is silent, since we report ourselves
+what becomes of a connection.
 """
 
 import logging
@@ -12,7 +13,7 @@ import structlog
 
 from settings.common import Log
 
-_QUIET = {"dramatiq": "WARNING", "pika": "ERROR", "apscheduler": "WARNING", "alembic": "WARNING"}
+_QUIET = {"dramatiq": "WARNING", "pika": "CRITICAL", "apscheduler": "WARNING", "alembic": "WARNING"}
 
 
 def configure(settings: Log, process: str) -> None:
@@ -26,7 +27,9 @@ def configure(settings: Log, process: str) -> None:
     ]
     renderer: Any
     if settings.format == "json":
-        shared.append(structlog.processors.dict_tracebacks)
+        # Without local variables: among them are passphrases and CSRs.
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        shared.append(structlog.processors.ExceptionRenderer(tracebacks))
         renderer = structlog.processors.JSONRenderer()
     else:
         renderer = structlog.dev.ConsoleRenderer(

@@ -27,6 +27,10 @@ MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_ITEMS: Final = 500
 """The largest number of requests in one message."""
 
+_ROOM: Final = MAX_MESSAGE_BYTES * 3 // 4 - 512 * 1024
+"""Bytes of JSON that the items of one message may take: base64 adds a third to all of them, and the
+rest is for issuers, addresses and the signature."""
+
 MAX_CSR_BYTES: Final = 64 * 1024
 
 RequestId = Annotated[
@@ -37,7 +41,7 @@ Der = Annotated[bytes, Meta(max_length=MAX_CSR_BYTES)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Sentence = Annotated[str, Meta(max_length=2000)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Revision = Annotated[int, Meta(ge=0, le=2**31)]
+Revision = Annotated[int, Meta(ge=0, le=2**30)]
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -82,7 +86,7 @@ class Outcome(Body, frozen=True):
     """What the signer says of one request at one revision."""
 
     id: RequestId
-    revision: Annotated[int, Meta(ge=1, le=2**31)]
+    revision: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     state: State
     changed_at: Time
     reason: Sentence = ""
@@ -158,16 +162,16 @@ def write(body: Body) -> bytes:
     return msgspec.json.encode(body)
 
 
-def chunked(items: Sequence[tuple[T, int]]) -> Iterator[list[T]]:
-    """Split items, each given with its size in bytes, into groups that fit into one message.
+def chunked(items: Sequence[tuple[T, B]]) -> Iterator[list[tuple[T, B]]]:
+    """Split bodies, each given with what it was made of, into groups that fit into one message.
 
-    A group holds at most ``MAX_ITEMS`` and about half of ``MAX_MESSAGE_BYTES``, since base64 and the
-    signature add a third each.
+    A group holds at most ``MAX_ITEMS`` and ``_ROOM`` bytes of JSON.
     """
-    group: list[T] = []
+    group: list[tuple[T, B]] = []
     filled = 0
-    for item, size in items:
-        if group and (len(group) == MAX_ITEMS or filled + size > MAX_MESSAGE_BYTES // 2):
+    for item in items:
+        size = len(write(item[1])) + 1  # and a comma
+        if group and (len(group) == MAX_ITEMS or filled + size > _ROOM):
             yield group
             group, filled = [], 0
         group.append(item)

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import msgspec
 
@@ -23,6 +23,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 FILE = "settings.toml"
 
+DIRECTORY = "directory"
+"""The one field that is not read: where the file lies."""
+
 
 def load(
     kind: type[S], directory: Path, role: str, environment: Mapping[str, str] = os.environ
@@ -30,10 +33,11 @@ def load(
     """Read ``directory/settings.toml`` as ``kind``.
 
     ``HTTPCA_WEB_DATABASE`` overrides ``database`` of the role ``web``,
-    ``HTTPCA_WEB_HTTP_PORT`` overrides ``port`` in its table ``[http]``.
+    ``HTTPCA_WEB_HTTP_PORT`` overrides ``port`` in its table ``[http]``. A list is given with commas.
 
     Raises:
-        SettingsError: the file is missing, not TOML, of another role, or a value is wrong.
+        SettingsError: the file is missing, not TOML, or of another role, a value is wrong, or a
+            variable overrides nothing.
     """
     file = directory / FILE
     try:
@@ -48,25 +52,50 @@ def load(
         raise SettingsError(
             file, "role", f"is {found.get('role')!r}, but this process is of role {role!r}"
         )
-    _override(found, f"HTTPCA_{role.upper()}_", environment, kind)
+    if DIRECTORY in found:
+        raise SettingsError(file, DIRECTORY, "is no setting: it is where the file lies")
+    variables = _variables(kind, f"HTTPCA_{role.upper()}_")
+    _override(found, variables, f"HTTPCA_{role.upper()}_", environment)
     try:
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _explain(file, error, kind) from error
+        explained = _explain(file, error, kind)
+        for name, (path, _) in variables.items():
+            if name in environment and ".".join(path) == explained.key:
+                raise SettingsError(f"variable {name}", explained.key, explained.problem) from error
+        raise explained from error
+
+
+Variables = dict[str, tuple[tuple[str, ...], bool]]
+"""For each variable the path of the setting that it overrides, and whether that is a list."""
+
+
+def _variables(kind: type[Settings], prefix: str, path: tuple[str, ...] = ()) -> Variables:
+    found: Variables = {}
+    for field in msgspec.structs.fields(kind):
+        here = (*path, field.encode_name)
+        name = prefix + field.name.upper()
+        if isinstance(field.type, type) and issubclass(field.type, Settings):
+            found |= _variables(field.type, f"{name}_", here)
+        elif field.name not in (DIRECTORY, "role"):
+            found[name] = (here, get_origin(field.type) is list)
+    return found
 
 
 def _override(
-    found: dict[str, Any], prefix: str, environment: Mapping[str, str], kind: type[Settings]
+    found: dict[str, Any], variables: Variables, prefix: str, environment: Mapping[str, str]
 ) -> None:
-    for field in msgspec.structs.fields(kind):
-        table = field.type if isinstance(field.type, type) else None
-        if table is not None and issubclass(table, Settings):
-            inner = dict(found.get(field.encode_name, {}))
-            _override(inner, f"{prefix}{field.name.upper()}_", environment, table)
-            if inner:
-                found[field.encode_name] = inner
-        elif (value := environment.get(prefix + field.name.upper())) is not None:
-            found[field.encode_name] = value
+    for name, value in environment.items():
+        if not name.startswith(prefix):
+            continue
+        if name not in variables:
+            known = ", ".join(sorted(variables))
+            raise SettingsError(f"variable {name}", "", f"overrides no setting; there are: {known}")
+        (*tables, key), is_list = variables[name]
+        table = found
+        for one in tables:
+            table = table.setdefault(one, {})
+        table[key] = [part.strip() for part in value.split(",")] if is_list else value
 
 
 def _explain(file: Path, error: msgspec.ValidationError, kind: type[Settings]) -> SettingsError:

@@ -19,13 +19,20 @@ class Clock(Settings, frozen=True):
     expire: Seconds = 60.0
 
 
+class SignerWorker(Worker, frozen=True):
+    """How a signer worker works. ``max_attempts`` is after how many attempts a request that fails by
+    itself becomes FAILED."""
+
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+
+
 class SignerSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the signer side.
 
     ``passphrase_file`` holds the passphrase of the CA key, when that is encrypted; a relative path
     is below the side's folder. ``waiting_days`` is how long a request waits for an approver before
     it expires. ``tell_delay`` is for how many seconds a state that `sign` is about to end is kept
-    to ourselves. ``spools`` are folders in which `httpca dev` looks for decisions.
+    to ourselves.
     """
 
     role: Literal["signer"]
@@ -35,7 +42,7 @@ class SignerSettings(Settings, frozen=True):
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     tell_delay: Seconds = 2.0
     directory: str = ""
-    worker: Worker = Worker()
+    worker: SignerWorker = SignerWorker()
     clock: Clock = Clock()
     log: Log = Log()
 

@@ -36,7 +36,7 @@ _EFFECTS: Final = {
     "counted": "counts",
     "late": "came too late",
     "wrong-digest": "did not fit the request",
-    "not-waiting": "came when it did not wait",
+    "without-reason": "gave no reason",
     "repeated": "said again",
 }
 

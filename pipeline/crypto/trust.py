@@ -13,11 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from pipeline.crypto.identity import MessageCertificate, read_certificate
 from pipeline.errors import MessageRefused, SettingsError
+
+log = structlog.get_logger(__name__)
 
 LOOK_AGAIN: Final = 2.0
 """Seconds after which the folder is looked at again."""
@@ -57,7 +60,7 @@ class Trust:
     def refresh(self) -> None:
         """Read the folder again if a file in it has come, gone or changed.
 
-        What is wrong with it stands in ``problems`` afterwards.
+        What is wrong with it is logged, and stands in ``problems`` afterwards.
         """
         self._looked = self._monotonic()
         try:
@@ -79,6 +82,8 @@ class Trust:
             if any(_issued(authority, sender.certificate) for authority in authorities)
         }
         self._stamp = stamp
+        for problem in self.problems:
+            log.error("trusted-file-refused", problem=str(problem))
 
     def _read(self, files: list[Path]) -> tuple[list[x509.Certificate], list[MessageCertificate]]:
         authorities: list[x509.Certificate] = []

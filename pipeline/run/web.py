@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import structlog
+from sqlalchemy.exc import OperationalError
+
 from pipeline import log as logging
 from pipeline.database.engine import open_database
+from pipeline.database.migrate import check
 from pipeline.web.app import create_app
 from pipeline.web.serve import serve
 from settings.web import load_http
+
+log = structlog.get_logger(__name__)
 
 
 def main(directory: Path, port: int | None = None) -> int:
@@ -14,5 +20,9 @@ def main(directory: Path, port: int | None = None) -> int:
     settings = load_http(directory)
     logging.configure(settings.log, "web")
     database = open_database(settings.database, pool_size=settings.http.threads)
+    try:
+        check(database, "web", directory)
+    except OperationalError as error:  # it answers 503 until its database is there
+        log.warning("database-out-of-reach", error=type(error).__name__)
     serve(settings, create_app(settings, database), port=port)
     return 0

@@ -49,7 +49,7 @@ DOWNLOADS: Final = (
 @html.get("/")
 def form() -> ResponseReturnValue:
     """Show the empty form."""
-    return _form(Filled(profile=site().settings.profiles[0]))
+    return _form(Filled(profile=next(iter(site().settings.profiles), "")))
 
 
 @html.post("/")

@@ -31,7 +31,13 @@ log = structlog.get_logger(__name__)
 def policy(side: SignerSide, received: Received) -> None:
     """Judge what is new, answer what is known, and wake who goes on."""
     batch = received.body_as(SubmissionBatch)
-    wanted = {submission.id: submission for submission in batch.submissions}
+    wanted: dict[str, Submission] = {}
+    conflicting = [
+        submission
+        for submission in batch.submissions
+        if wanted.setdefault(submission.id, submission) != submission
+    ]
+    _refuse(side, conflicting)
     with side.database.read() as connection:
         known = _known(connection, wanted)
     rules = side.policy()
@@ -100,7 +106,9 @@ def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str,
     return {
         "id": finding.submission.id,
         "state": finding.state,
-        "revision": 1,
+        # A web side that has heard of it before (we were restored from a backup) listens to higher
+        # revisions only.
+        "revision": finding.submission.known_revision + 1,
         "reason": finding.reason,
         "next_attempt_at": now if signs else None,
         "told_revision": 0,
@@ -136,7 +144,8 @@ def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str
             conflicting.append(submission)
         if submission.known_revision != row.revision:
             unheard.append(submission.id)
-    if not unheard and not conflicting:
+    _refuse(side, conflicting)
+    if not unheard:
         return
     with side.database.write() as connection:
         connection.execute(
@@ -147,9 +156,18 @@ def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str
             )
             .values(told_revision=requests.c.revision - 1, tell_at=now)
         )
+
+
+def _refuse(side: SignerSide, conflicting: Sequence[Submission]) -> None:
+    """The first CSR for an id wins; a second one is audited and has no effect."""
+    if not conflicting:
+        return
+    with side.database.write() as connection:
         for submission in conflicting:
             details = {"profile": submission.profile, "requester": submission.requester}
-            record(connection, audit, "second-submission-refused", details, now, submission.id)
+            record(
+                connection, audit, "second-submission-refused", details, side.now(), submission.id
+            )
     for submission in conflicting:
         log.warning("second-submission-refused", request_id=submission.id)
 

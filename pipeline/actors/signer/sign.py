@@ -16,7 +16,7 @@ from functools import partial
 import structlog
 from sqlalchemy import select, update
 
-from pipeline.actors.patience import Patience, is_infrastructure
+from pipeline.actors.patience import Patience, Stopped, is_infrastructure
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
@@ -45,8 +45,13 @@ def sign(side: SignerSide, patience: Patience, _received: Received) -> None:
     first = [row for row in claimed if row.attempts == 1]
     again = [row for row in claimed if row.attempts > 1]
     keep = partial(_keep, side, [row.id for row in claimed])
-    for group in ([first] if first else []) + [[row] for row in again]:
-        patience(partial(_issue, side, group), keep=keep)
+    groups = ([first] if first else []) + [[row] for row in again]
+    for number, group in enumerate(groups):
+        try:
+            patience(partial(_issue, side, group), keep=keep)
+        except Stopped:  # waiting was not the requests' fault
+            _release(side, [row for group in groups[number:] for row in group])
+            raise
     if claimed:
         wake(side.send, TRANSMIT)
     if len(claimed) == side.settings.worker.batch:
@@ -81,6 +86,7 @@ def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
             _check_attempts(side, group[0])
         issuance.issue(side, group)
     except issuance.Suspended:
+        log.info("signing-is-suspended", count=len(group))
         _release(side, group)
     except Exception as error:
         if is_infrastructure(error):
@@ -127,7 +133,6 @@ def _failed(side: SignerSide, row: Claimed, error: Exception) -> None:
 
 def _release(side: SignerSide, group: Sequence[Claimed]) -> None:
     """Give a claim back, as if it had not been made."""
-    log.info("signing-is-suspended", count=len(group))
     with side.database.write() as connection:
         for row in group:
             connection.execute(

@@ -49,14 +49,12 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
 
 
 def _tell(side: SignerSide, ids: Sequence[str]) -> None:
-    for group in chunked([(row, len(row.certificate or b"")) for row in _load(side, ids)]):
-        batch = OutcomeBatch(
-            outcomes=[_outcome(row) for row in group],
-            issuers=side.issuers.notices({row.issuer for row in group if row.issuer}),
-        )
-        side.send(DELIVER, batch)
-        _mark(side, group)
-        log.info("told", count=len(group), request_ids=[row.id for row in group])
+    for group in chunked([(row, _outcome(row)) for row in _load(side, ids)]):
+        rows = [row for row, _ in group]
+        issuers = side.issuers.notices({row.issuer for row in rows if row.issuer})
+        side.send(DELIVER, OutcomeBatch([outcome for _, outcome in group], issuers))
+        _mark(side, rows)
+        log.info("told", count=len(rows), request_ids=[row.id for row in rows])
 
 
 def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:

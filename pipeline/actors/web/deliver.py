@@ -29,9 +29,7 @@ log = structlog.get_logger(__name__)
 def deliver(side: WebSide, received: Received) -> None:
     """Apply outcomes; on an error of one item, each in a transaction of its own."""
     batch = received.body_as(OutcomeBatch)
-    if batch.issuers:
-        with side.database.write() as connection:
-            _learn(connection, batch.issuers, side.now())
+    _learn(side, batch.issuers)
     outcomes = _latest(batch.outcomes)
     try:
         _apply(side, outcomes)
@@ -67,6 +65,8 @@ def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
         now = side.now()
         with side.database.write() as connection:
             rows = _read(connection, list(wanted))
+            for unknown in wanted.keys() - {row.id for row in rows}:
+                log.warning("outcome-for-unknown-request", request_id=unknown)
             wanted = {
                 row.id: wanted[row.id] for row in rows if row.revision < wanted[row.id].revision
             }
@@ -135,18 +135,26 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         connection.execute(certificates.insert(), rows)
 
 
-def _learn(connection: Connection, notices: Sequence[IssuerNotice], now: datetime) -> None:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    rows = [
-        {
-            "fingerprint": notice.fingerprint,
-            "chain": "".join(_pem(der) for der in notice.chain).encode("ascii"),
-            "root": _pem(notice.root).encode("ascii"),
-            "heard_at": now,
-        }
-        for notice in notices
-    ]
-    connection.execute(dialect.insert(issuers).on_conflict_do_nothing(), rows)
+def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
+    """Note issuing CAs that are not known yet; one that cannot be read is left out."""
+    rows = []
+    for notice in notices:
+        try:
+            chain = "".join(_pem(der) for der in notice.chain)
+            rows.append(
+                {
+                    "fingerprint": notice.fingerprint,
+                    "chain": chain.encode("ascii"),
+                    "root": _pem(notice.root).encode("ascii"),
+                    "heard_at": side.now(),
+                }
+            )
+        except ValueError:
+            log.error("issuer-refused", fingerprint=notice.fingerprint)
+    if rows:
+        with side.database.write() as connection:
+            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+            connection.execute(dialect.insert(issuers).on_conflict_do_nothing(), rows)
 
 
 def _pem(der: bytes) -> str:

@@ -55,10 +55,12 @@ def relay(side: WebSide, patience: Patience, _received: Received) -> None:
 
 def _ask(side: WebSide, ids: Sequence[str]) -> None:
     unanswered = _load(side, ids)
-    for group in chunked([(row, len(row.csr)) for row in unanswered]):
-        side.send(POLICY, _batch(group))
-        _mark(side, group, side.now())
-        log.info("relayed", count=len(group), request_ids=[row.id for row in group])
+    for group in chunked([(row, _submission(row)) for row in unanswered]):
+        rows = [row for row, _ in group]
+        withdrawals = [row.id for row in rows if row.withdrawal_wished]
+        side.send(POLICY, SubmissionBatch([submission for _, submission in group], withdrawals))
+        _mark(side, rows, side.now())
+        log.info("relayed", count=len(rows), request_ids=[row.id for row in rows])
 
 
 def _load(side: WebSide, ids: Sequence[str]) -> Sequence[Unanswered]:
@@ -85,22 +87,16 @@ def _load(side: WebSide, ids: Sequence[str]) -> Sequence[Unanswered]:
         return connection.execute(statement).all()
 
 
-def _batch(group: Sequence[Unanswered]) -> SubmissionBatch:
-    return SubmissionBatch(
-        submissions=[
-            Submission(
-                id=row.id,
-                csr=row.csr,
-                profile=row.profile,
-                source=row.source,
-                submitted_at=row.created_at,
-                requester=row.requester,
-                comment=row.comment,
-                known_revision=row.revision,
-            )
-            for row in group
-        ],
-        withdrawals=[row.id for row in group if row.withdrawal_wished],
+def _submission(row: Unanswered) -> Submission:
+    return Submission(
+        id=row.id,
+        csr=row.csr,
+        profile=row.profile,
+        source=row.source,
+        submitted_at=row.created_at,
+        requester=row.requester,
+        comment=row.comment,
+        known_revision=row.revision,
     )
 
 

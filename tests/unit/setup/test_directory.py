@@ -201,9 +201,9 @@ def test_urls_reach_the_roles_they_are_for(tmp_path: Path) -> None:
             web_database="postgresql+psycopg://web:pässw\\ord@db/web",
             signer_database="postgresql+psycopg://signer@db/signer",
             approver_database="postgresql+psycopg://approver@db/signer",
-            web_broker="amqp://web@mq/",
-            signer_broker="amqp://signer@mq/",
-            approver_broker="amqp://approver@mq/",
+            web_broker="amqp://web:secret@mq/",
+            signer_broker="amqp://signer:secret@mq/",
+            approver_broker="amqp://approver:secret@mq/",
         )
     )
     web, signer = load_web(tmp_path / "ca/web"), load_signer(tmp_path / "ca/signer")
@@ -212,9 +212,9 @@ def test_urls_reach_the_roles_they_are_for(tmp_path: Path) -> None:
     assert signer.database == "postgresql+psycopg://signer@db/signer"
     assert approver.signer_database == "postgresql+psycopg://approver@db/signer"
     assert [role.broker for role in (web, signer, approver)] == [
-        "amqp://web@mq/",
-        "amqp://signer@mq/",
-        "amqp://approver@mq/",
+        "amqp://web:secret@mq/",
+        "amqp://signer:secret@mq/",
+        "amqp://approver:secret@mq/",
     ]
 
 

@@ -1,0 +1,185 @@
+"""People use the pages in a real browser, without JavaScript."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs7
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from pipeline.states import State
+from tests import factories
+from tests.browser.conftest import Live, Open
+
+PEM = factories.openssl_csr(names=("DNS:www.example.test", "DNS:xn--bcher-kva.example"))
+
+
+def text(browser: Chrome) -> str:
+    """Return what the page says; nothing while it is just loading itself again."""
+    try:
+        return browser.find_element(By.TAG_NAME, "body").text
+    except StaleElementReferenceException:
+        return ""
+
+
+def press(browser: Chrome, name: str) -> None:
+    browser.find_element(By.XPATH, f"//main//button[normalize-space()='{name}']").click()
+
+
+def until(true: Any, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def complaints(browser: Chrome) -> list[str]:
+    """Return what the browser's console has to say."""
+    return [entry["message"] for entry in browser.get_log("browser")]  # type: ignore[no-untyped-call]
+
+
+def submit(browser: Chrome, live: Live, tmp_path: Path) -> str:
+    """Submit a CSR as a file; return the request's id."""
+    file = tmp_path / "request.csr"
+    file.write_bytes(PEM)
+    browser.get(live.url)
+    browser.find_element(By.ID, "file").send_keys(str(file))
+    browser.find_element(By.ID, "comment").send_keys("For the shop")
+    press(browser, "Review")
+    assert "bücher.example" in text(browser)
+    press(browser, "Submit the request")
+    return browser.current_url.rpartition("/")[2]
+
+
+def test_a_certificate_is_requested_and_downloaded(
+    live: Live, open_browser: Open, tmp_path: Path
+) -> None:
+    browser = open_browser()
+    request_id = submit(browser, live, tmp_path)
+    until(lambda: "Submitted" in text(browser))
+    live.website.move(request_id, State.WAITING_FOR_SIGNATURE)
+    until(lambda: "Waiting for the signature" in text(browser))
+    expected = x509.load_der_x509_certificate(live.website.issue(request_id))
+    until(lambda: "The certificate is ready" in text(browser))
+    folder = tmp_path / "chromium-0" / "downloads"
+    loaders: dict[str, Any] = {
+        "PEM with chain": x509.load_pem_x509_certificates,
+        "PEM": x509.load_pem_x509_certificates,
+        "DER": lambda octets: [x509.load_der_x509_certificate(octets)],
+        "PKCS #7": pkcs7.load_der_pkcs7_certificates,
+    }
+    for number, (name, load) in enumerate(loaders.items(), 1):
+        browser.find_element(By.LINK_TEXT, name).click()
+
+        def complete(number: int = number) -> bool:
+            files = list(folder.iterdir())
+            return len(files) == number and not any(f.suffix == ".crdownload" for f in files)
+
+        until(complete)
+        newest = max(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        assert expected in load(newest.read_bytes())
+    assert complaints(browser) == []
+
+
+def test_a_wrong_csr_is_explained_and_can_be_mended(live: Live, open_browser: Open) -> None:
+    browser = open_browser()
+    browser.get(live.url)
+    browser.find_element(By.ID, "csr").send_keys("nonsense")
+    press(browser, "Review")
+    assert "There is no CSR in what you sent" in text(browser)
+    field = browser.find_element(By.ID, "csr")
+    assert field.get_attribute("value") == "nonsense"
+    field.clear()
+    field.send_keys(PEM.decode())
+    press(browser, "Review")
+    assert "www.example.test" in text(browser)
+    press(browser, "Change")
+    filled = browser.find_element(By.ID, "csr").get_attribute("value")
+    assert filled is not None
+    assert filled.startswith("-----BEGIN")
+    # The browser itself tells of the answer's status, and of nothing else.
+    assert all("422" in one or "400" in one for one in complaints(browser))
+
+
+def test_a_request_is_withdrawn(live: Live, open_browser: Open, tmp_path: Path) -> None:
+    browser = open_browser()
+    request_id = submit(browser, live, tmp_path)
+    press(browser, "Withdraw the request")
+    until(lambda: "You asked to withdraw" in text(browser))
+    live.website.move(request_id, State.WITHDRAWN)
+    until(lambda: "The request was withdrawn" in text(browser))
+    assert complaints(browser) == []
+
+
+def test_a_known_requester_signs_in_and_sees_their_requests(
+    live: Live, open_browser: Open, tmp_path: Path
+) -> None:
+    token = live.website.token("web-team")
+    browser = open_browser()
+    browser.get(f"{live.url}/requests")
+    browser.find_element(By.CSS_SELECTOR, "main a.button").click()
+    browser.find_element(By.ID, "token").send_keys(token, Keys.ENTER)
+    until(lambda: "Signed in as web-team" in text(browser))
+    assert browser.current_url.endswith("/requests")
+    submit(browser, live, tmp_path)
+    browser.get(f"{live.url}/requests")
+    assert "www.example.test" in text(browser)
+    browser.find_element(By.XPATH, "//button[.='Sign out']").click()
+    until(lambda: "Signed in as" not in text(browser))
+
+
+def test_pages_speak_the_browsers_language_and_the_chosen_one(
+    live: Live, open_browser: Open
+) -> None:
+    browser = open_browser(language="de")
+    browser.get(live.url)
+    assert "Ein Zertifikat beantragen" in text(browser)
+    browser.find_element(By.LINK_TEXT, "English").click()
+    assert "Request a certificate" in text(browser)
+    browser.find_element(By.LINK_TEXT, "CA certificates").click()
+    assert "CA certificates" in text(browser)
+
+
+@pytest.mark.parametrize("width", [320, 360, 768])
+def test_nothing_is_wider_than_a_small_screen(
+    live: Live, open_browser: Open, tmp_path: Path, width: int
+) -> None:
+    live.website.introduce()
+    long = "DNS:" + ".".join(["a" * 60] * 3) + ".example.test"
+    issued = live.website.submit(long, "DNS:www.example.test", comment="x" * 300)
+    live.website.issue(issued)
+    browser = open_browser(scripts=True)
+    for language in ("en", "de"):
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True},
+        )
+        browser.get(f"{live.url}/language/{language}")
+        for address in ("/", "/ca", "/sign-in", f"/requests/{issued}", "/nothing"):
+            browser.get(live.url + address)
+            wide = browser.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= width, address
+
+
+def test_everything_is_reached_by_keyboard_with_the_focus_in_sight(
+    live: Live, open_browser: Open
+) -> None:
+    browser = open_browser(scripts=True)
+    browser.get(live.url)
+    focused: list[str] = []
+    while len(focused) < 30:
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        element = browser.switch_to.active_element
+        if element.tag_name == "body":  # all round
+            break
+        focused.append(element.get_attribute("id") or element.text or element.tag_name)
+        outline = element.value_of_css_property("outline-style")
+        assert outline != "none", focused[-1]
+    assert focused[0] == "Skip to the content"
+    for wanted in ("csr", "file", "profile", "comment", "Review"):
+        assert wanted in focused

@@ -1,0 +1,82 @@
+"""Every kind of fault, what counts as its having taken effect, and how often a run must show it.
+
+A fault is counted where it bites, never where it is drawn: a message counts as replayed when it
+passes the gate a second time, not when it is put on a queue.
+"""
+
+from collections import Counter
+from enum import StrEnum
+from typing import Final
+
+
+class Fault(StrEnum):
+    """One kind of fault."""
+
+    DUPLICATED = "broker: a message came twice"
+    DELAYED = "broker: a message came late, after younger ones"
+    REORDERED = "broker: a message overtook older ones"
+    DROPPED = "broker: a message was lost"
+    REPLAYED = "broker: an earlier message came again"
+    PURGED = "broker: everything on all queues was lost"
+    MISROUTED = "broker: a genuine message came on another queue"
+    PUBLISH_REFUSED = "broker: did not take a message"
+    CONFIRM_LOST = "broker: took a message, and its confirm was lost"
+    BROKER_OUT = "broker: was out when somebody needed it"
+    KILLED_BEFORE_COMMIT = "death: before a commit"
+    KILLED_AFTER_COMMIT = "death: after a commit"
+    KILLED_BEFORE_SEND = "death: before a send"
+    KILLED_AFTER_SEND = "death: after a send"
+    KILLED_IN_TRANSACTION = "death: between two statements"
+    KILLED_AT_KEY = "death: with the CA key in hand"
+    KILLED_IN_BATCH = "death: with only a part of a batch signed"
+    KILLED_FROZEN = "death: while frozen"
+    REDELIVERED = "death: the broker delivered its message again"
+    COMMIT_REFUSED = "database: refused a commit"
+    ANSWER_LOST = "database: committed, and its answer was lost"
+    CONNECTION_LOST = "database: the connection broke in a transaction"
+    DATABASE_OUT = "database: was out when somebody needed it"
+    KEY_OUT = "key: was out of reach"
+    STOPPED_WAITING = "stop: told to stop while waiting for what was out"
+    INTERLEAVED = "frozen: others worked in between"
+    LEASE_OVER = "frozen: beyond its lease, another did the same stage"
+    CLOCK_AHEAD = "clock: a process was hours ahead"
+    CLOCK_BEHIND = "clock: a process was hours behind"
+    FROM_THE_FUTURE = "clock: a message was refused as from the future"
+    POLICY_CHANGED = "policy: another one judged than the time before"
+    POLICIES_DIFFER = "policy: two workers judged by different ones"
+    DIFFERENT_DECISIONS = "people: approvers decided the same request differently"
+    LATE_DECISION = "people: a decision came after the request was decided"
+    WRONG_DIGEST = "people: a decision over something else"
+    SUSPENDED = "people: signing was suspended while requests waited for it"
+    RETRIED = "people: an operator retried a failed request"
+    REJECTED_BY_OPERATOR = "people: an operator rejected a request"
+    WITHDRAWN = "people: a requester withdrew"
+    WITHDRAWN_TOO_LATE = "people: a requester withdrew too late"
+    SUBMITTED_AGAIN = "people: the same submission was sent again"
+    EXPIRED = "people: nobody decided in time"
+    ITEM_FAILS = "item: the program failed on it"
+    ITEM_KILLS = "item: it killed its process"
+
+
+MINIMUM: Final[dict[Fault, int]] = {}
+"""How often at least each kind takes effect in 200 runs of 100 steps. Set from what is seen, at about
+half: a kind that falls below has become ineffective by some change."""
+
+RUNS, STEPS = 200, 100
+"""What the minimum is stated for."""
+
+
+def missing(tally: Counter[Fault], runs: int) -> list[str]:
+    """Return a line for each kind that took effect too seldom in so many runs of 100 steps."""
+    return [
+        f"{fault}: {tally[fault]} times, at least {minimum * runs // RUNS} are wanted"
+        for fault, minimum in MINIMUM.items()
+        if tally[fault] < minimum * runs // RUNS
+    ]
+
+
+def table(tally: Counter[Fault], runs: int) -> str:
+    """Return the table of how often each kind took effect."""
+    lines = [f"{'fault that took effect':<62}{'times':>9}{'minimum':>9}"]
+    lines += [f"{fault:<62}{tally[fault]:>9}{MINIMUM[fault] * runs // RUNS:>9}" for fault in Fault]
+    return "\n".join(lines)

@@ -1,0 +1,87 @@
+"""Submitting on a real PostgreSQL: an idempotency key holds against calls at the same moment."""
+
+import threading
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from pipeline.clock import now
+from pipeline.database.engine import Database, open_database
+from pipeline.errors import RequesterError
+from pipeline.web import tables, withdraw
+from pipeline.web.idempotency import once
+from pipeline.web.lookup import find, listed
+from pipeline.web.submit import Wish, submit
+from settings.web import WebSettings
+from tests import factories
+from tests.servers import PostgreSQL
+
+CALLS = 12
+
+
+@pytest.fixture
+def database(postgresql: PostgreSQL) -> Iterator[Database]:
+    """A web database of its own."""
+    name = f"submit_{uuid4().hex[:8]}"
+    opened = open_database(postgresql.create_database(name), pool_size=CALLS)
+    with opened.write() as connection:
+        tables.metadata.create_all(connection)
+    yield opened
+    opened.dispose()
+    postgresql.drop_database(name)
+
+
+def settings(database: Database) -> WebSettings:
+    return WebSettings(role="web", database=str(database.engine.url))
+
+
+def test_the_same_call_from_many_threads_makes_one_request(database: Database) -> None:
+    made: list[str] = []
+    conflicts: list[str] = []
+    start = threading.Barrier(CALLS)
+    octets = factories.csr()
+
+    def call(number: int) -> None:
+        start.wait()
+        body = b"other" if number == 0 else b"same"
+        wish = Wish(octets, "server", "api", "me", once=once("key", body))
+        try:
+            made.append(submit(database, settings(database), wish, now).id)
+        except RequesterError as error:
+            conflicts.append(error.slug)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert len(made) + len(conflicts) == CALLS
+    assert len(set(made)) == 1
+    assert set(conflicts) == {"idempotency-key-reused"}
+    with database.read() as connection:
+        for table in (tables.requests, tables.submissions, tables.idempotency_keys, tables.audit):
+            assert connection.scalar(select(func.count()).select_from(table)) == 1
+
+
+def test_reads_back_pages_and_withdraws(database: Database) -> None:
+    ids = [
+        submit(
+            database,
+            settings(database),
+            Wish(factories.csr(), "server", "api", "me", comment="“naïve” ☃"),
+            now,
+        ).id
+        for _ in range(5)
+    ]
+    found: list[str] = []
+    cursor: str | None = ""
+    with database.read() as connection:
+        while cursor is not None:
+            page, cursor = listed(connection, "me", cursor=cursor, limit=2)
+            found += [one.id for one in page]
+        assert find(connection, ids[0], "me").comment == "“naïve” ☃"
+    assert found == ids[::-1]
+    wished = withdraw.withdraw(database, ids[0], "me", now())
+    assert wished.withdrawal_wished

@@ -1,0 +1,80 @@
+"""Bodies on the wire: one form only, and groups that fit into a message."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import MessageRefused
+from pipeline.messages import (
+    MAX_CSR_BYTES,
+    MAX_ITEMS,
+    MAX_MESSAGE_BYTES,
+    Decision,
+    Outcome,
+    OutcomeBatch,
+    Submission,
+    SubmissionBatch,
+    chunked,
+    read,
+    write,
+)
+from pipeline.stages import POLICY
+from pipeline.states import State
+from tests.unit.crypto.message_world import WEB, MessageWorld
+
+ID = "01890000-0000-7000-8000-000000000001"
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+
+
+def submission(csr: bytes = b"csr", comment: str = "") -> Submission:
+    return Submission(ID, csr, "server", "api", NOW, comment=comment)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        SubmissionBatch([submission(comment="wozu? 🔑 \u202e\x00")], [ID]),
+        Decision(ID, "reject", "0" * 64, NOW, reason="no"),
+        OutcomeBatch([Outcome(ID, 1, State.ISSUED, NOW, certificate=b"x", issuer="0" * 64)]),
+    ],
+    ids=lambda body: type(body).__name__,
+)
+def test_what_is_written_is_read(body: SubmissionBatch) -> None:
+    assert read(type(body), write(body)) == body
+
+
+@given(octets=st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
+def test_whatever_is_read_is_refused_with_a_reason_or_is_a_body(octets: bytes) -> None:
+    try:
+        body = read(SubmissionBatch, octets)
+    except MessageRefused as refused:
+        reason = refused.reason
+    else:
+        reason = "bad-body" if write(body) == octets else "another form"
+    assert reason == "bad-body"
+
+
+@pytest.mark.parametrize(
+    ("csr", "comment"),
+    [
+        (b"x" * MAX_CSR_BYTES, "🔑" * 2000),  # all as large as it may be, and four octets each
+        (b"x" * 20_000, "\x01" * 2000),  # six octets of JSON each
+        (b"x" * 300, ""),
+    ],
+)
+def test_every_group_fits_into_a_message(csr: bytes, comment: str, tmp_path: Path) -> None:
+    world = MessageWorld(tmp_path / "trusted")
+    envelope = world.envelope(world.identity(WEB))
+    items = [(number, submission(csr, comment)) for number in range(MAX_ITEMS + 1)]
+
+    groups = list(chunked(items))
+
+    assert [number for group in groups for number, _ in group] == list(range(MAX_ITEMS + 1))
+    for group in groups:
+        batch = SubmissionBatch([one for _, one in group])
+        token = envelope.seal(ID, POLICY, batch)
+        assert len(token) <= MAX_MESSAGE_BYTES
+        assert envelope.open(token, POLICY.queue).body == batch
