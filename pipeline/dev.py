@@ -40,6 +40,7 @@ from pipeline.web import tables as web_tables
 from pipeline.web.app import create_app
 from pipeline.web.serve import Server
 from settings.common import EMBEDDED
+from settings.load import FILE
 from settings.signer import load_signer
 from settings.web import load_web
 
@@ -56,6 +57,10 @@ def main(directory: Path, port: int | None = None) -> int:
     """Set up ``directory`` if need be and serve until told to stop; return the exit code."""
     if not directory.exists() or not any(directory.iterdir()):
         create(SetupOptions(directory=directory, development=True))
+    elif not (directory / "web" / FILE).exists():
+        raise HttpcaError(
+            f"{directory} holds something that HttpCA did not make; choose a new or an empty folder"
+        )
     with _alone(directory):
         return _serve(directory, port)
 
@@ -172,8 +177,8 @@ HttpCA is at work.
   Web pages and API   {url}
   Its data            {directory.resolve()}
 
-Names under .test, .internal and .localhost are signed at once, .invalid is rejected, and
-everything else waits for an approver.
+As its policy comes (signer/policy.toml), names under .test, .internal and .localhost are signed at
+once, .invalid is rejected, and everything else waits for an approver.
 
 Submit a CSR:
   curl -sS --data-binary @request.csr -H 'Content-Type: application/x-pem-file' \\

@@ -1,10 +1,13 @@
 """Clocks: jobs at intervals, by APScheduler, all on one thread.
 
-A job that finds database or broker out of reach says so once, and once more when it works again.
+A job that finds database or broker out of reach comes again soon. Only when that lasts is it said,
+once, and once more when it works again: any process may start before what it needs.
 """
 
+import time
 from collections.abc import Callable
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -17,6 +20,12 @@ log = structlog.get_logger(__name__)
 
 Job = Callable[[], None]
 
+SOON: Final = 1.0
+"""Seconds after which a job comes again that found something out of reach."""
+
+SAID_AFTER: Final = 5.0
+"""Seconds for which that must last before it is worth a warning."""
+
 
 def schedule(jobs: dict[str, tuple[float, Job]]) -> BackgroundScheduler:
     """Start a clock: each job by name, with its interval in seconds; each runs once at once."""
@@ -26,9 +35,8 @@ def schedule(jobs: dict[str, tuple[float, Job]]) -> BackgroundScheduler:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     for name, (seconds, job) in jobs.items():
-        scheduler.add_job(
-            _Steady(name, job), "interval", seconds=seconds, id=name, next_run_time=now()
-        )
+        steady = _Steady(scheduler, name, min(seconds, SOON), job)
+        scheduler.add_job(steady, "interval", seconds=seconds, id=name, next_run_time=now())
     scheduler.start()
     return scheduler
 
@@ -36,21 +44,30 @@ def schedule(jobs: dict[str, tuple[float, Job]]) -> BackgroundScheduler:
 class _Steady:
     """A job that is not ended by what is out of reach, and does not repeat itself about it."""
 
-    def __init__(self, name: str, job: Job) -> None:
-        self.name: Final = name
-        self.job: Final = job
-        self._waiting = False
+    def __init__(self, scheduler: Any, name: str, soon: float, job: Job) -> None:
+        self._scheduler = scheduler
+        self._name = name
+        self._soon = timedelta(seconds=soon)
+        self._job = job
+        self._since: float | None = None
+        self._said = False
 
     def __call__(self) -> None:
         try:
-            self.job()
+            self._job()
         except Exception as error:
-            if not is_infrastructure(error):
-                log.exception("clock-job-failed", job=self.name)
-            elif not self._waiting:
-                log.warning("clock-waits", job=self.name, error=type(error).__name__)
-                self._waiting = True
+            if is_infrastructure(error):
+                self._out_of_reach(error)
+            else:
+                log.exception("clock-job-failed", job=self._name)
         else:
-            if self._waiting:
-                log.info("clock-goes-on", job=self.name)
-                self._waiting = False
+            if self._said:
+                log.info("clock-goes-on", job=self._name)
+            self._since, self._said = None, False
+
+    def _out_of_reach(self, error: Exception) -> None:
+        self._scheduler.modify_job(self._name, next_run_time=now() + self._soon)
+        self._since = self._since or time.monotonic()
+        if not self._said and time.monotonic() - self._since >= SAID_AFTER:
+            log.warning("clock-waits", job=self._name, error=type(error).__name__)
+            self._said = True

@@ -16,6 +16,7 @@ from pipeline.database.advance import advance
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat
 from pipeline.database.migrate import check
+from pipeline.errors import BrokerUnavailable
 from pipeline.messages import OutcomeBatch
 from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals
@@ -113,7 +114,13 @@ class SignerClock:
         self.side.send(DELIVER, OutcomeBatch(issuers=self.side.issuers.notices()))
 
     def heartbeat(self) -> None:
-        """Say whether the broker takes messages, by giving it a wake-up."""
+        """Say whether the broker takes messages, by giving it a wake-up.
+
+        Raises:
+            BrokerUnavailable: it does not; so this comes again soon.
+        """
         broker_ok = wake(self.side.send, TRANSMIT)
         side = self.side
         beat(side.database, heartbeats, PROCESS, side.now(), broker_ok=broker_ok)
+        if not broker_ok:
+            raise BrokerUnavailable("the broker did not take a wake-up")

@@ -18,6 +18,7 @@ from pipeline.broker.send import wake
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat
 from pipeline.database.migrate import check
+from pipeline.errors import BrokerUnavailable
 from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.web_side import open_web_side
@@ -95,10 +96,16 @@ class WebClock:
             wake(self.side.send, RELAY)
 
     def heartbeat(self) -> None:
-        """Say whether the broker takes messages, by giving it a wake-up."""
+        """Say whether the broker takes messages, by giving it a wake-up.
+
+        Raises:
+            BrokerUnavailable: it does not; so this comes again soon.
+        """
         broker_ok = wake(self.side.send, RELAY)
         side = self.side
         beat(side.database, heartbeats, PROCESS, side.now(), broker_ok=broker_ok)
+        if not broker_ok:
+            raise BrokerUnavailable("the broker did not take a wake-up")
 
     def tidy(self) -> None:
         """Delete what may be deleted: idempotency keys that are too old to be honoured."""

@@ -26,7 +26,7 @@ secret = {secret}
 
 [http]
 # host = "127.0.0.1"
-# port = 8000
+# port = 8000        (PORT in the environment, as honcho sets it, comes first)
 # How many proxies in front of `web` tell us the requester's address (X-Forwarded-For).
 # trusted_proxies = 0
 # Whether somebody without a token may submit. Tokens: httpca token create NAME --config THIS_FOLDER

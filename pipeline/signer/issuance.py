@@ -62,7 +62,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
         fresh.append(
             {
                 "request_id": row.request_id,
-                "serial": f"{made.serial:x}",
+                "serial": f"{made.serial:040x}",
                 "issuer": issuer.fingerprint,
                 "not_before": made.not_before,
                 "not_after": made.not_after,

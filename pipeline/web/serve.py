@@ -51,7 +51,7 @@ class Server:
         except OSError as error:
             raise HttpcaError(
                 f"cannot listen on {http.host} port {port}: {error.strerror}; "
-                "choose another by --port"
+                "choose another by --port (make run PORT=...)"
             ) from error
 
     @property

@@ -83,7 +83,7 @@ def test_after_a_crash_exactly_the_stored_bytes_are_signed(
 
     certificate = x509.load_der_x509_certificate(world.certificate(request))
     assert certificate.tbs_certificate_bytes == stored.octets
-    assert f"{certificate.serial_number:x}" == stored.serial
+    assert f"{certificate.serial_number:040x}" == stored.serial
 
 
 def test_leases_survive_a_jump_of_the_clock(world: World) -> None:
