@@ -19,6 +19,10 @@ COMMANDS = {
     "run": ("pipeline.commands.run:run", "Run one process of a side."),
     "token": ("pipeline.commands.token:token", "Requesters' tokens (web side)."),
     "approve": ("pipeline.approve.command:approve", "Decide on requests that wait for approval."),
+    "export": (
+        "pipeline.commands.export:export",
+        "Write what the web side holds, for a restored signer.",
+    ),
     "policy": ("pipeline.commands.policy:policy", "Check a policy, or try a CSR against it."),
     "requests": ("pipeline.commands.requests:requests", "Look after requests (signer side)."),
     "dead-letters": (

@@ -13,7 +13,13 @@ import structlog
 
 from settings.common import Log
 
-_QUIET = {"dramatiq": "WARNING", "pika": "CRITICAL", "apscheduler": "WARNING", "alembic": "WARNING"}
+_QUIET = {
+    "dramatiq": "WARNING",
+    "pika": "CRITICAL",
+    "apscheduler": "WARNING",
+    "alembic": "WARNING",
+    "waitress.queue": "ERROR",
+}
 
 
 def configure(settings: Log, process: str) -> None:

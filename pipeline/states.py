@@ -36,21 +36,34 @@ def _by(*makers: str) -> frozenset[str]:
     return frozenset(makers)
 
 
-SIGNER: Final[Transitions] = {
-    (None, State.WAITING_FOR_APPROVAL): _by("policy"),
-    (None, State.WAITING_FOR_SIGNATURE): _by("policy"),
-    (None, State.REJECTED): _by("policy"),
-    (State.WAITING_FOR_APPROVAL, State.WAITING_FOR_SIGNATURE): _by("decide"),
-    (State.WAITING_FOR_APPROVAL, State.REJECTED): _by("decide"),
-    (State.WAITING_FOR_APPROVAL, State.WITHDRAWN): _by("policy"),
-    (State.WAITING_FOR_APPROVAL, State.EXPIRED): _by("clock"),
-    (State.WAITING_FOR_SIGNATURE, State.ISSUED): _by("sign"),
-    (State.WAITING_FOR_SIGNATURE, State.FAILED): _by("sign"),
-    (State.WAITING_FOR_SIGNATURE, State.WAITING_FOR_APPROVAL): _by("suspend"),
-    (State.WAITING_FOR_SIGNATURE, State.REJECTED): _by("reject"),
-    (State.FAILED, State.WAITING_FOR_SIGNATURE): _by("retry"),
-    (State.FAILED, State.REJECTED): _by("reject"),
-}
+SIGNER: Final[Transitions] = (
+    {
+        (None, State.WAITING_FOR_APPROVAL): _by("policy"),
+        (None, State.WAITING_FOR_SIGNATURE): _by("policy"),
+        (None, State.REJECTED): _by("policy"),
+        (State.WAITING_FOR_APPROVAL, State.WAITING_FOR_SIGNATURE): _by("decide"),
+        (State.WAITING_FOR_APPROVAL, State.REJECTED): _by("decide"),
+        (State.WAITING_FOR_APPROVAL, State.WITHDRAWN): _by("policy"),
+        (State.WAITING_FOR_APPROVAL, State.EXPIRED): _by("clock"),
+        (State.WAITING_FOR_SIGNATURE, State.ISSUED): _by("sign"),
+        (State.WAITING_FOR_SIGNATURE, State.FAILED): _by("sign"),
+        (State.WAITING_FOR_SIGNATURE, State.WAITING_FOR_APPROVAL): _by("suspend"),
+        (State.WAITING_FOR_SIGNATURE, State.REJECTED): _by("reject"),
+        (State.FAILED, State.WAITING_FOR_SIGNATURE): _by("retry"),
+        (State.FAILED, State.REJECTED): _by("reject"),
+    }
+    | {
+        # What a signer did that was restored from a backup, as the web side holds it.
+        (None, state): _by("policy", "reconcile") if state is State.REJECTED else _by("reconcile")
+        for state in FINAL
+    }
+    | {
+        (state, State.ISSUED): _by("sign", "reconcile")
+        if state is State.WAITING_FOR_SIGNATURE
+        else _by("reconcile")
+        for state in SIGNER_STATES - FINAL
+    }
+)
 
 WEB: Final[Transitions] = {
     (None, State.SUBMITTED): _by("submit"),

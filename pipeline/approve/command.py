@@ -35,7 +35,8 @@ def _config_option(function: F) -> F:
         "--config",
         metavar="DIR/approvers/NAME",
         type=click.Path(path_type=Path),
-        help="Your approver's folder, as `httpca setup` made it.",
+        envvar="HTTPCA_APPROVER_CONFIG",
+        help="Your approver's folder, as `httpca setup` made it; or in HTTPCA_APPROVER_CONFIG.",
     )(function)
 
 

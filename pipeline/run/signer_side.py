@@ -25,6 +25,8 @@ from pipeline.database.refused import audit_refusals
 from pipeline.signer.issuer import load_issuer
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.keys import file as key_file
+from pipeline.signer.mark import Mark
+from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.policy import Policy
 from pipeline.signer.policy_file import load
 from pipeline.signer.policy_source import PolicySource
@@ -63,20 +65,31 @@ def open_signer_side(
     envelope = Envelope(me, Trust(directory / "trusted"), clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
     broker = connect(settings.broker, envelope, refusals, exchange)
-    issuers = _issuers(settings, directory, clock, signs=signs)
+    issuers = load_issuers(settings, directory, clock, signs=signs)
+    mark = Mark(directory / "data")
     policy_file = directory / "policy.toml"
     policy: Callable[[], Policy]
     if signs:
         with database.write() as connection:
             issuers.register(connection, clock())
+            forgotten = mark.missing_from(connection)
+        if forgotten is not None:
+            suspend_after_restore(database, f"serial {forgotten} was issued", clock())
         policy = PolicySource(policy_file, partial(_note_policy, database, clock))
     else:
         policy = partial(load, policy_file)
-    side = SignerSide(database, sender(broker), settings, clock, os.urandom, policy, issuers)
+    side = SignerSide(database, sender(broker), settings, clock, os.urandom, policy, issuers, mark)
     return OpenedSigner(side, broker, refusals)
 
 
-def _issuers(settings: SignerSettings, directory: Path, clock: Clock, *, signs: bool) -> Issuers:
+def load_issuers(
+    settings: SignerSettings, directory: Path, clock: Clock, *, signs: bool
+) -> Issuers:
+    """Load the issuing CAs of a signer's folder; their keys only where it ``signs``.
+
+    Raises:
+        SettingsError: a file is missing or wrong.
+    """
     folder = directory / "ca"
     key = None
     if signs:

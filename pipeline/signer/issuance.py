@@ -143,5 +143,7 @@ def _store(
         ]
         if rows:
             connection.execute(insert(certificates), rows)
+    if rows:
+        side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
     for request_id in issued:
         log.info("issued", request_id=request_id, serial=prepared[request_id].serial)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -16,6 +17,8 @@ from pipeline.database.engine import AnyRow, Database
 from pipeline.errors import HttpcaError
 from pipeline.signer.tables import audit, ledger, requests, switches, tbs
 from pipeline.states import State
+
+log = structlog.get_logger(__name__)
 
 SUSPENDED: Final = "signing-suspended"
 """The switch that stops `sign`."""
@@ -92,6 +95,16 @@ def resume(database: Database, reason: str, operator: str, now: datetime) -> boo
         NotPossible: the reason cannot be one.
     """
     return _switch(database, False, reason, operator, now)
+
+
+def suspend_after_restore(database: Database, evidence: str, now: datetime) -> None:
+    """Stop all signing because this database is older than what was signed from it.
+
+    ``evidence`` says by what that is known.
+    """
+    reason = f"{evidence}, and this database does not know it: run httpca signer reconcile"
+    if _switch(database, True, reason, "signer", now):
+        log.error("database-is-older", evidence=evidence, remedy="httpca signer reconcile")
 
 
 def suspended(connection: Connection) -> bool:

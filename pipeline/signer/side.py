@@ -11,6 +11,7 @@ from pipeline.database.advance import Move
 from pipeline.database.engine import AnyRow, Database
 from pipeline.digest import Approvable
 from pipeline.signer.issuers import Issuers
+from pipeline.signer.mark import Mark
 from pipeline.signer.policy import Policy
 from pipeline.states import State
 from settings.signer import SignerSettings
@@ -20,7 +21,8 @@ from settings.signer import SignerSettings
 class SignerSide:
     """The seams of the signer side: a simulation replaces each.
 
-    ``random`` returns so many random bytes; ``policy`` returns the policy in force.
+    ``random`` returns so many random bytes; ``policy`` returns the policy in force; ``mark``
+    remembers outside the database what was issued.
     """
 
     database: Database
@@ -30,6 +32,7 @@ class SignerSide:
     random: Callable[[int], bytes]
     policy: Callable[[], Policy]
     issuers: Issuers
+    mark: Mark
 
 
 def move(

@@ -4,7 +4,6 @@ import pytest
 
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import Body
-from pipeline.signer import tables as signer_tables
 from pipeline.stages import DECIDE, STAGES, Stage
 from tests.flow.world import World
 
@@ -81,21 +80,6 @@ def test_a_wake_up_that_the_broker_does_not_take_is_made_good_by_the_sweep(world
     assert world.states(request) == ("submitted", None)
 
     broker.out = False
-    settle(world)
-
-    assert world.states(request) == ("issued", "issued")
-
-
-def test_a_signer_that_forgot_a_request_still_brings_it_to_its_end(world: World) -> None:
-    """As after a restore of an old backup; the web side listens to higher revisions only."""
-    request = world.submit("b.example.com", run=True)
-    with world.signer_database.write() as connection:
-        connection.execute(signer_tables.submissions.delete())
-        connection.execute(signer_tables.requests.delete())
-    settle(world)
-    assert world.states(request) == ("waiting_for_approval", "waiting_for_approval")
-
-    world.decide(request, "accept")
     settle(world)
 
     assert world.states(request) == ("issued", "issued")

@@ -20,6 +20,7 @@ from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Submission, SubmissionBatch
 from pipeline.signer.examine import Finding, examine_safely
+from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, ledger, requests, submissions
 from pipeline.stages import SIGN, TRANSMIT
@@ -49,6 +50,7 @@ def policy(side: SignerSide, received: Received) -> None:
         for finding in findings:
             _store_alone(side, finding)
     _answer(side, [wanted[key] for key in known], known)
+    _notice_a_restore(side, wanted.values(), known)
     _withdraw(side, batch.withdrawals)
     if any(finding.state is State.WAITING_FOR_SIGNATURE for finding in findings):
         wake(side.send, SIGN)
@@ -156,6 +158,29 @@ def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str
             )
             .values(told_revision=requests.c.revision - 1, tell_at=now)
         )
+
+
+def _notice_a_restore(
+    side: SignerSide, asked: Iterable[Submission], known: Mapping[str, AnyRow]
+) -> None:
+    """Who is asked for more than it ever told has forgotten something: nothing is signed then,
+    until it has learnt from the web side what it did. The web side listens to higher revisions."""
+    now = side.now()
+    revisions = {one.id: known[one.id].revision if one.id in known else 0 for one in asked}
+    ahead = [one for one in asked if one.known_revision > revisions[one.id]]
+    if not ahead:
+        return
+    with side.database.write() as connection:
+        for one in ahead:
+            connection.execute(
+                update(requests)
+                .where(requests.c.id == one.id, requests.c.revision == revisions[one.id])
+                .values(
+                    revision=one.known_revision + 1, told_revision=one.known_revision, tell_at=now
+                )
+            )
+    evidence = f"the web side heard revision {ahead[0].known_revision} of request {ahead[0].id}"
+    suspend_after_restore(side.database, evidence, now)
 
 
 def _refuse(side: SignerSide, conflicting: Sequence[Submission]) -> None:

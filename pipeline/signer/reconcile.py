@@ -1,0 +1,198 @@
+"""Learn from the web side what this signer did before it was restored from a backup.
+
+(unknown), or any state that is not final → ISSUED, for a certificate whose signature is our
+issuer's and whose key is the request's; (unknown) → REJECTED, WITHDRAWN, EXPIRED. A request that
+both know keeps its state here, with a revision that the web side listens to.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from sqlalchemy import Connection, insert, select, update
+
+from pipeline.crypto import public_keys
+from pipeline.database.advance import Move, admit, advance, record
+from pipeline.database.engine import AnyRow, Database
+from pipeline.errors import HttpcaError
+from pipeline.messages import Der, RequestId, Revision, Time
+from pipeline.signer import operate
+from pipeline.signer.issuers import Issuers
+from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
+from pipeline.states import FINAL, State
+
+MAKER = "reconcile"
+
+
+class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One request as the web side holds it."""
+
+    id: RequestId
+    state: State
+    revision: Revision
+    reason: str
+    requester: str | None
+    created_at: Time
+    csr: Der
+    profile: str
+    source: str
+    comment: str
+    certificate: Der | None
+    issuer: str | None
+
+
+class NotImported(HttpcaError):
+    """A line of the export cannot be what the web side holds."""
+
+
+def reconcile(
+    database: Database, issuers: Issuers, lines: Iterable[str], operator: str, now: datetime
+) -> Counter[str]:
+    """Import every line, each in a transaction of its own; return what was done how often.
+
+    To import again changes nothing more.
+
+    Raises:
+        NotImported: a line is not of an export, or a certificate is not ours.
+    """
+    done: Counter[str] = Counter()
+    for number, line in enumerate(lines, start=1):
+        try:
+            held = msgspec.json.decode(line, type=Held)
+            with database.write() as connection:
+                done[_import(connection, issuers, held, now)] += 1
+        except (msgspec.DecodeError, NotImported) as error:
+            raise NotImported(f"line {number}: {error}; nothing of it was imported") from error
+    with database.write() as connection:
+        record(connection, audit, "reconciled", {"operator": operator, **done}, now)
+    return done
+
+
+def end_suspension(database: Database, operator: str, now: datetime) -> bool:
+    """Let signing go on after everything was imported; return whether it was suspended."""
+    return operate.resume(database, "reconciled with the web side", operator, now)
+
+
+def _import(connection: Connection, issuers: Issuers, held: Held, now: datetime) -> str:
+    row = connection.execute(select(requests).where(requests.c.id == held.id)).one_or_none()
+    if held.state is State.ISSUED:
+        return _import_issued(connection, issuers, held, row, now)
+    if row is None:
+        return _import_ended(connection, issuers, held, now)
+    if row.revision >= held.revision:
+        return "known"
+    connection.execute(
+        update(requests)
+        .where(requests.c.id == held.id, requests.c.revision == row.revision)
+        .values(revision=held.revision + 1, told_revision=held.revision, tell_at=now)
+    )
+    details = {"from": row.revision, "to": held.revision + 1}
+    record(connection, audit, "revision-raised", details, now, held.id)
+    return "revision raised"
+
+
+def _import_issued(
+    connection: Connection, issuers: Issuers, held: Held, row: AnyRow | None, now: datetime
+) -> str:
+    certificate = _ours(issuers, held)
+    stored = connection.scalar(
+        select(certificates.c.certificate).where(certificates.c.request_id == held.id)
+    )
+    if stored is not None:
+        return "known" if stored == held.certificate else "conflict: another certificate is here"
+    details = {"serial": f"{certificate.serial_number:040x}"}
+    if row is None:
+        _admit(connection, issuers, held, now)
+    elif State(row.state) in FINAL:
+        return f"conflict: it is {row.state} here"
+    else:
+        revision = max(row.revision + 1, held.revision)
+        values = {"told_revision": revision, "next_attempt_at": None, "tell_at": now}
+        move = Move(
+            held.id, State(row.state), State.ISSUED, row.revision, revision, values, details
+        )
+        advance(connection, ledger, MAKER, [move], now)
+    _store(connection, held, certificate, now)
+    return "certificate imported"
+
+
+def _import_ended(connection: Connection, issuers: Issuers, held: Held, now: datetime) -> str:
+    if held.state not in FINAL:
+        return "asked for again by the web side"
+    _admit(connection, issuers, held, now)
+    return "end imported"
+
+
+def _admit(connection: Connection, issuers: Issuers, held: Held, now: datetime) -> None:
+    request: dict[str, Any] = {
+        "id": held.id,
+        "state": held.state,
+        "revision": held.revision,
+        "reason": held.reason,
+        "told_revision": held.revision,
+        "tell_at": now,
+    }
+    admit(connection, ledger, MAKER, [request], now)
+    submission = {
+        "request_id": held.id,
+        "csr": held.csr,
+        "profile_name": held.profile,
+        "requester": held.requester,
+        "source": held.source,
+        "comment": held.comment,
+        "submitted_at": held.created_at,
+        "profile": {},
+        "rule": {"name": "imported from the web side"},
+        "issuer": held.issuer or issuers.current.fingerprint,
+        "policy_digest": "",
+    }
+    connection.execute(insert(submissions), [submission])
+
+
+def _store(
+    connection: Connection, held: Held, certificate: x509.Certificate, now: datetime
+) -> None:
+    serial = f"{certificate.serial_number:040x}"
+    known = connection.scalar(select(tbs.c.serial).where(tbs.c.request_id == held.id))
+    if known is None:
+        row = {
+            "request_id": held.id,
+            "serial": serial,
+            "issuer": held.issuer,
+            "not_before": certificate.not_valid_before_utc,
+            "not_after": certificate.not_valid_after_utc,
+            "octets": certificate.tbs_certificate_bytes,
+            "created_at": now,
+        }
+        connection.execute(insert(tbs), [row])
+    stored = {
+        "request_id": held.id,
+        "serial": serial,
+        "issuer": held.issuer,
+        "certificate": held.certificate,
+        "issued_at": now,
+    }
+    connection.execute(insert(certificates), [stored])
+
+
+def _ours(issuers: Issuers, held: Held) -> x509.Certificate:
+    """Return the certificate, if our issuer signed it for the request's key."""
+    issuer = issuers.get(held.issuer or "")
+    if held.certificate is None or issuer is None:
+        raise NotImported(
+            f"request {held.id} is issued, without a certificate of an issuer of ours"
+        )
+    try:
+        certificate = x509.load_der_x509_certificate(held.certificate)
+        certificate.verify_directly_issued_by(issuer.certificate)
+        request = x509.load_der_x509_csr(held.csr)
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise NotImported(f"the certificate of request {held.id} is not ours") from error
+    keys = [public_keys.spki(one.public_key()) for one in (certificate, request)]
+    if keys[0] != keys[1]:
+        raise NotImported(f"the certificate of request {held.id} is for another key")
+    return certificate

@@ -1,0 +1,175 @@
+"""A signer whose database is older than what it signed: it stops, learns, and goes on."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select
+
+from pipeline.database.engine import Database
+from pipeline.run.signer_side import open_signer_side
+from pipeline.signer import operate
+from pipeline.signer import tables as signer_tables
+from pipeline.signer.reconcile import NotImported, end_suspension, reconcile
+from pipeline.web.export import lines
+from tests import factories
+from tests.flow.world import World
+
+Backup = dict[str, list[dict[str, Any]]]
+
+
+def back_up(database: Database) -> Backup:
+    with database.read() as connection:
+        return {
+            table.name: [dict(row._mapping) for row in connection.execute(select(table))]
+            for table in signer_tables.metadata.sorted_tables
+        }
+
+
+def restore(database: Database, backup: Backup) -> None:
+    with database.write() as connection:
+        for table in reversed(signer_tables.metadata.sorted_tables):
+            connection.execute(delete(table))
+        for table in signer_tables.metadata.sorted_tables:
+            if backup[table.name]:
+                connection.execute(insert(table), backup[table.name])
+
+
+def is_suspended(world: World) -> bool:
+    with world.signer_database.read() as connection:
+        return operate.suspended(connection)
+
+
+def start_signer(world: World) -> None:
+    """Open the signer side as its worker does when it starts."""
+    open_signer_side(
+        world.signer.settings,
+        world.directory / "signer",
+        world.signer_database,
+        signs=True,
+        exchange=world.exchange,
+        clock=world.time,
+    )
+
+
+def learn(world: World) -> dict[str, int]:
+    exported = list(lines(world.web_database))
+    issuers = world.signer.issuers
+    done = reconcile(world.signer_database, issuers, exported, "operator", world.time())
+    end_suspension(world.signer_database, "operator", world.time())
+    return dict(done)
+
+
+def settle(world: World) -> None:
+    for _ in range(8):
+        world.time.move(minutes=30)
+        world.sweep()
+
+
+def test_after_a_restore_no_request_gets_a_second_certificate(world: World) -> None:
+    before = world.submit("before.test", run=True)
+    known = world.submit("known.example.com", run=True)
+    backup = back_up(world.signer_database)
+    world.decide(known, "accept")
+    issued = [world.submit(f"after-{number}.test", run=True) for number in range(3)]
+    rejected = world.submit("after.invalid", run=True)
+    waiting = world.submit("after.example.com", run=True)
+    certificates = {one: world.certificate(one) for one in (before, known, *issued)}
+
+    restore(world.signer_database, backup)
+    start_signer(world)
+    assert is_suspended(world)
+    late = world.submit("late.test", run=True)
+    settle(world)
+    assert world.states(late) == ("waiting_for_signature", "waiting_for_signature")
+
+    done = learn(world)
+    assert (done["certificate imported"], done["end imported"]) == (4, 1)
+    settle(world)
+
+    assert not is_suspended(world)
+    assert {one: world.certificate(one) for one in certificates} == certificates
+    assert world.states(late) == ("issued", "issued")
+    assert world.states(rejected) == ("rejected", "rejected")
+    assert world.states(waiting) == ("waiting_for_approval", "waiting_for_approval")
+    world.decide(waiting, "accept")
+    settle(world)
+    assert world.states(waiting) == ("issued", "issued")
+
+
+def test_a_restore_is_noticed_by_what_the_web_side_has_heard(world: World) -> None:
+    """As on a new host, where nothing is remembered beside the database."""
+    backup = back_up(world.signer_database)
+    waiting = world.submit("host.example.com", run=True)
+
+    restore(world.signer_database, backup)
+    settle(world)
+
+    assert is_suspended(world)
+    assert world.states(waiting) == ("waiting_for_approval", "waiting_for_approval")
+    learn(world)
+    world.decide(waiting, "accept")
+    settle(world)
+    assert world.states(waiting) == ("issued", "issued")
+
+
+def test_a_signer_that_knows_what_it_signed_last_is_not_suspended(world: World) -> None:
+    world.submit("host.test", run=True)
+
+    start_signer(world)
+
+    assert not is_suspended(world)
+
+
+def test_importing_again_changes_nothing_more(world: World) -> None:
+    backup = back_up(world.signer_database)
+    world.submit("host.test", run=True)
+    restore(world.signer_database, backup)
+    assert learn(world) == {"certificate imported": 1}
+    before = world.snapshot()
+
+    assert learn(world) == {"known": 1}
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda line: "no JSON", "line 1"),
+        (lambda line: json.dumps(json.loads(line) | {"extra": 1}), "unknown field"),
+        (
+            lambda line: json.dumps(json.loads(line) | {"certificate": None}),
+            "without a certificate",
+        ),
+        (lambda line: json.dumps(json.loads(line) | {"issuer": "0" * 64}), "issuer of ours"),
+        (lambda line: json.dumps(json.loads(line) | {"certificate": "AAAA"}), "is not ours"),
+    ],
+)
+def test_what_is_not_ours_is_not_imported(spoil: Any, why: str, world: World) -> None:
+    backup = back_up(world.signer_database)
+    request = world.submit("host.test", run=True)
+    (line,) = lines(world.web_database)
+    restore(world.signer_database, backup)
+
+    with pytest.raises(NotImported, match=why):
+        reconcile(
+            world.signer_database, world.signer.issuers, [spoil(line)], "operator", world.time()
+        )
+    assert world.signer_row(request) is None
+
+
+def test_a_certificate_of_another_request_s_key_is_not_imported(world: World) -> None:
+    backup = back_up(world.signer_database)
+    world.submit("host.test", run=True)
+    world.submit(csr=factories.csr(names=["DNS:other.test"], key_kind="ec:P-384"), run=True)
+    first, second = (json.loads(line) for line in lines(world.web_database))
+    restore(world.signer_database, backup)
+
+    with pytest.raises(NotImported, match="another key"):
+        reconcile(
+            world.signer_database,
+            world.signer.issuers,
+            [json.dumps(first | {"certificate": second["certificate"]})],
+            "operator",
+            world.time(),
+        )

@@ -1,0 +1,278 @@
+"""One simulated process: its clock, its way to database, broker and key, and its errand under way.
+
+At every seam a fault may strike. While it is frozen, others run; it holds no transaction then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from pipeline.actors.patience import Patience
+from pipeline.broker.consumer import Gate
+from pipeline.broker.memory import MemoryBroker
+from pipeline.broker.refusals import Refusals
+from pipeline.broker.send import sender
+from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.trust import Trust
+from pipeline.database.engine import Database
+from pipeline.errors import BrokerUnavailable, KeyUnavailable
+from pipeline.messages import Body
+from pipeline.signer.keys import SignatureHash, SigningKey
+from pipeline.stages import Role, Stage
+from tests.simulation.broker import Letter
+from tests.simulation.chaos import FREEZE, Killed, Place
+from tests.simulation.faults import Fault
+from tests.simulation.fiber import Fiber
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+PATIENT = 5
+"""After so many waits in one errand all trouble ends for it: servers come back."""
+TOO_LONG = 12
+"""After so many waits (for a clock to be right) the process is stopped."""
+
+
+class Runner:
+    """A process. ``works`` says that it runs actors, which let no error of infrastructure out."""
+
+    def __init__(self, world: World, name: str, side: Role, *, works: bool = False) -> None:
+        self.world = world
+        self.name = name
+        self.side = side
+        self.works = works
+        self.offset = timedelta(0)
+        self.policy_number = 0
+        self.fiber = Fiber(name)
+        self.errand = ""
+        self.letter: Letter | None = None
+        self.calm = False
+        self.waits = self.commits = self.signed = 0
+        self._doomed = False
+        self.database: Database = SeamedDatabase(self, world.database_of(side))
+
+    @property
+    def busy(self) -> bool:
+        """Whether an errand is under way, frozen."""
+        return self.fiber.busy
+
+    def now(self) -> datetime:
+        """Return what this process believes to be the time."""
+        return self.world.tick() + self.offset
+
+    def start(self, errand: str, work: Callable[[], None], letter: Letter | None = None) -> None:
+        """Begin an errand; it ends, or freezes on the way."""
+        self.errand, self.letter, self.calm = errand, letter, False
+        self.waits = self.commits = self.signed = 0
+        self._run(lambda: self.fiber.start(work))
+
+    def resume(self, *, doomed: bool = False) -> None:
+        """Let a frozen errand go on, or die where it froze."""
+        self._doomed = doomed
+        self._run(self.fiber.resume)
+
+    def _run(self, step: Callable[[], bool]) -> None:
+        before, self.world.running = self.world.running, self
+        ended = step()
+        self.world.running = before
+        if ended:
+            self.world.ended(self)
+
+    # --- what strikes -----------------------------------------------------------------------
+
+    def reach(self, place: Place) -> Fault | None:
+        """Pass a place, unless a fault strikes; return it when it is the caller's to carry out."""
+        if self.world.running is not self or self.calm:
+            return None
+        fault = self.world.chaos.strike(place)
+        if fault is FREEZE:
+            self.freeze()
+        elif fault in _DEATHS:
+            if fault is Fault.KILLED_AT_KEY and self.signed:
+                self.world.took_effect(Fault.KILLED_IN_BATCH, self)
+            self.world.took_effect(fault, self)
+            raise Killed(fault)
+        return fault
+
+    def freeze(self) -> None:
+        """Stand still while others go on."""
+        world, stage = self.world, self.errand.partition(" ")[0]
+        commits, same = world.commits, world.commits_by_errand[stage]
+        since, claimed = world.moment, self.commits
+        world.tell(self, "is frozen")
+        self.fiber.pause()
+        if self._doomed:
+            self._doomed = False
+            world.took_effect(Fault.KILLED_FROZEN, self)
+            raise Killed(Fault.KILLED_FROZEN)
+        if world.commits > commits:
+            world.took_effect(Fault.INTERLEAVED, self, quietly=True)
+        lease = world.template.signer_settings.worker.lease_time
+        if claimed and world.commits_by_errand[stage] > same and world.moment - since > lease:
+            world.took_effect(Fault.LEASE_OVER, self)
+
+    def committed(self) -> None:
+        """Count a commit."""
+        self.commits += 1
+        self.signed = 0
+        self.world.commits += 1
+        self.world.commits_by_errand[self.errand.partition(" ")[0]] += 1
+
+    # --- the broker -------------------------------------------------------------------------
+
+    def connect(self, identity: str, trust: Trust, report: Any) -> MemoryBroker:
+        """Return this process's connection to the broker."""
+        envelope = Envelope(self.world.template.identities[identity], trust, self.now)
+        refusals = Refusals(report, self.world.seconds)
+        return MemoryBroker(self.world.exchange, Gate(envelope, refusals))
+
+    def sends(self, broker: MemoryBroker) -> Callable[[Stage, Body], None]:
+        """Return what this process sends with."""
+        send = sender(broker)
+        return lambda stage, body: self.through_broker(stage.queue, lambda: send(stage, body))
+
+    def through_broker(self, queue: str, publish: Callable[[], None]) -> None:
+        """Publish something, or not."""
+        world = self.world
+        if self.reach(Place.SEND) is Fault.BROKER_OUT:
+            world.broker_out = world.rng.randint(1, 6)
+        elif self._refuses():
+            raise BrokerUnavailable("refused in the simulation")
+        if world.broker_out and not self.calm:
+            world.broker_out -= 1
+            world.took_effect(Fault.BROKER_OUT, self)
+            raise BrokerUnavailable("out in the simulation")
+        publish()
+        world.tell(self, f"sends #{len(world.exchange.history) - 1} to {queue}")
+        if self.reach(Place.SENT) is Fault.CONFIRM_LOST:
+            world.took_effect(Fault.CONFIRM_LOST, self)
+            raise BrokerUnavailable("no confirm in the simulation")
+
+    def _refuses(self) -> bool:
+        refuses = not self.calm and self.world.chaos.likely(Fault.PUBLISH_REFUSED, 0.03)
+        if refuses:
+            self.world.took_effect(Fault.PUBLISH_REFUSED, self)
+        return refuses
+
+
+_DEATHS = frozenset(
+    {
+        Fault.KILLED_BEFORE_COMMIT,
+        Fault.KILLED_AFTER_COMMIT,
+        Fault.KILLED_BEFORE_SEND,
+        Fault.KILLED_AFTER_SEND,
+        Fault.KILLED_IN_TRANSACTION,
+        Fault.KILLED_AT_KEY,
+    }
+)
+
+
+class SeamedDatabase(Database):
+    """A side's database as one process sees it."""
+
+    def __init__(self, runner: Runner, database: Database) -> None:
+        super().__init__(database.engine)
+        self.runner = runner
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self._begin()
+        with super().write() as connection:
+            yield connection
+        self.runner.reach(Place.ENDED)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._begin()
+        with super().read() as connection:
+            yield connection
+        self.runner.reach(Place.ENDED)
+
+    def commit(self, connection: Connection) -> None:
+        runner, world = self.runner, self.runner.world
+        if runner.reach(Place.COMMIT) is Fault.COMMIT_REFUSED:
+            world.took_effect(Fault.COMMIT_REFUSED, runner)
+            raise _broken("COMMIT")
+        super().commit(connection)
+        runner.committed()
+        if runner.reach(Place.COMMITTED) is Fault.ANSWER_LOST:
+            world.took_effect(Fault.ANSWER_LOST, runner)
+            raise _broken("COMMIT")
+
+    def _begin(self) -> None:
+        runner, world = self.runner, self.runner.world
+        if runner.reach(Place.BEGIN) is Fault.DATABASE_OUT:
+            world.database_out[runner.side] = world.rng.randint(1, 6)
+        if world.database_out[runner.side] and not runner.calm:
+            world.database_out[runner.side] -= 1
+            world.took_effect(Fault.DATABASE_OUT, runner)
+            raise _broken("BEGIN")
+
+
+def before_statement(runner: Runner) -> None:
+    """Pass the seam before a statement in a transaction."""
+    if runner.reach(Place.STATEMENT) is Fault.CONNECTION_LOST:
+        runner.world.took_effect(Fault.CONNECTION_LOST, runner)
+        raise _broken("SELECT")
+
+
+def _broken(statement: str) -> OperationalError:
+    return OperationalError(statement, {}, Exception("the connection broke in the simulation"))
+
+
+class Waiting(threading.Event):
+    """What patience waits for: the simulated time moves, and the trouble ends after some tries."""
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self.runner = runner
+
+    def wait(self, timeout: float | None = None) -> bool:
+        runner, world = self.runner, self.runner.world
+        runner.waits += 1
+        world.move(timedelta(seconds=timeout or 0.0))
+        if runner.waits == PATIENT:
+            world.heal()
+            runner.calm = True
+        if runner.waits >= TOO_LONG or runner.reach(Place.WAIT) is Fault.STOPPED_WAITING:
+            world.took_effect(Fault.STOPPED_WAITING, runner)
+            return True
+        return False
+
+
+def patience(runner: Runner) -> Patience:
+    """Return the patience of a simulated process."""
+    return Patience(Waiting(runner))
+
+
+class Key:
+    """The CA key in one process: it may be out, and some items break who signs them."""
+
+    def __init__(self, runner: Runner, key: SigningKey) -> None:
+        self._runner = runner
+        self._key = key
+        self.kind: str = key.kind
+        self.public_key = key.public_key
+        self.signature_hash: SignatureHash | None = key.signature_hash
+
+    def sign(self, tbs: bytes) -> bytes:
+        runner, world = self._runner, self._runner.world
+        if runner.reach(Place.KEY) is Fault.KEY_OUT:
+            world.took_effect(Fault.KEY_OUT, runner)
+            raise KeyUnavailable("out in the simulation")
+        world.is_signed(tbs)
+        runner.signed += 1
+        if world.breaks(b"poison", tbs):
+            world.took_effect(Fault.ITEM_FAILS, runner)
+            raise ZeroDivisionError
+        if world.breaks(b"deadly", tbs):
+            world.took_effect(Fault.ITEM_KILLS, runner)
+            raise Killed(Fault.ITEM_KILLS)
+        return self._key.sign(tbs)
