@@ -36,6 +36,6 @@ def wake(send: Send, stage: Stage) -> bool:
     try:
         send(stage, WakeUp())
     except BrokerUnavailable as error:
-        log.info("wake-up-lost", stage=stage.name, error=str(error))
+        log.debug("wake-up-lost", stage=stage.name, error=str(error))
         return False
     return True

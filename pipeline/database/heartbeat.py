@@ -1,11 +1,14 @@
 """Each process says in its side's database that it lives, and how it finds the broker."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.database.engine import Database
+
+FORGOTTEN_AFTER: Final = timedelta(days=1)
 
 
 def beat(
@@ -21,3 +24,8 @@ def beat(
     )
     with database.write() as connection:
         connection.execute(statement)
+
+
+def forget(connection: Connection, heartbeats: Table, now: datetime) -> None:
+    """Delete the heartbeats of processes that are long gone."""
+    connection.execute(delete(heartbeats).where(heartbeats.c.at < now - FORGOTTEN_AFTER))

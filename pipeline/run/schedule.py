@@ -6,8 +6,7 @@ once, and once more when it works again: any process may start before what it ne
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -35,38 +34,45 @@ def schedule(jobs: dict[str, tuple[float, Job]]) -> BackgroundScheduler:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     for name, (seconds, job) in jobs.items():
-        steady = _Steady(scheduler, name, min(seconds, SOON), job)
-        scheduler.add_job(steady, "interval", seconds=seconds, id=name, next_run_time=now())
+        # APScheduler's own interval is the shorter one: a job that moved its next run while the
+        # scheduler shuts down would wait for it, and be waited for.
+        tick = min(seconds, SOON)
+        steady = _Steady(name, seconds - tick / 2, job)
+        scheduler.add_job(steady, "interval", seconds=tick, id=name, next_run_time=now())
     scheduler.start()
     return scheduler
 
 
 class _Steady:
-    """A job that is not ended by what is out of reach, and does not repeat itself about it."""
+    """A job that is not ended by what is out of reach, and does not repeat itself about it.
 
-    def __init__(self, scheduler: Any, name: str, soon: float, job: Job) -> None:
-        self._scheduler = scheduler
+    After it succeeded it rests for ``rest`` seconds.
+    """
+
+    def __init__(self, name: str, rest: float, job: Job) -> None:
         self._name = name
-        self._soon = timedelta(seconds=soon)
+        self._rest = rest
         self._job = job
+        self._due = 0.0
         self._since: float | None = None
         self._said = False
 
     def __call__(self) -> None:
+        if time.monotonic() < self._due:
+            return
         try:
             self._job()
         except Exception as error:
             if is_infrastructure(error):
                 self._out_of_reach(error)
-            else:
-                log.exception("clock-job-failed", job=self._name)
-        else:
-            if self._said:
-                log.info("clock-goes-on", job=self._name)
-            self._since, self._said = None, False
+                return
+            log.exception("clock-job-failed", job=self._name)
+        if self._said:
+            log.info("clock-goes-on", job=self._name)
+        self._since, self._said = None, False
+        self._due = time.monotonic() + self._rest
 
     def _out_of_reach(self, error: Exception) -> None:
-        self._scheduler.modify_job(self._name, next_run_time=now() + self._soon)
         self._since = self._since or time.monotonic()
         if not self._said and time.monotonic() - self._since >= SAID_AFTER:
             log.warning("clock-waits", job=self._name, error=type(error).__name__)

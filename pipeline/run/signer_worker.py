@@ -8,17 +8,21 @@ from pipeline.actors.patience import Patience, Stopped
 from pipeline.actors.signer import bind_signer
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
+from pipeline.run.heart import Heart
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
 from pipeline.run.worker import run_worker
+from pipeline.signer.tables import heartbeats
 from pipeline.stages import Role
 from settings.signer import load_signer
+
+PROCESS = "signer-worker"
 
 
 def main(directory: Path) -> int:
     """Run until told to stop; return the exit code."""
     settings = load_signer(directory)
-    logging.configure(settings.log, "signer-worker")
+    logging.configure(settings.log, PROCESS)
     stopping = threading.Event()
     stop_on_signals(stopping)
     patience = Patience(stopping)
@@ -29,4 +33,5 @@ def main(directory: Path) -> int:
     except Stopped:
         return 0
     bind_signer(opened.broker, opened.side, patience)
-    return run_worker(opened.broker, Role.SIGNER, settings.worker.threads, stopping)
+    heart = Heart(database, heartbeats, PROCESS, settings.clock.heartbeat)
+    return run_worker(opened.broker, Role.SIGNER, settings.worker.threads, stopping, heart)

@@ -16,7 +16,7 @@ from pipeline.actors.patience import Patience, Stopped, is_infrastructure
 from pipeline.actors.web.side import WebSide
 from pipeline.broker.send import wake
 from pipeline.database.engine import open_database
-from pipeline.database.heartbeat import beat
+from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
 from pipeline.errors import BrokerUnavailable
 from pipeline.run.schedule import schedule
@@ -108,13 +108,14 @@ class WebClock:
             raise BrokerUnavailable("the broker did not take a wake-up")
 
     def tidy(self) -> None:
-        """Delete what may be deleted: idempotency keys that are too old to be honoured."""
+        """Delete what may be deleted: old idempotency keys, heartbeats of processes long gone."""
         side = self.side
         oldest = side.now() - timedelta(hours=side.settings.http.idempotency_hours)
         with side.database.write() as connection:
             connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.created_at < oldest)
             )
+            forget(connection, heartbeats, side.now())
 
     def _listen(self) -> None:
         intervals = self.side.settings.clock

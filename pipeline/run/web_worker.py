@@ -8,17 +8,21 @@ from pipeline.actors.patience import Patience, Stopped
 from pipeline.actors.web import bind_web
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
+from pipeline.run.heart import Heart
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.web_side import open_web_side
 from pipeline.run.worker import run_worker
 from pipeline.stages import Role
+from pipeline.web.tables import heartbeats
 from settings.web import load_web
+
+PROCESS = "web-worker"
 
 
 def main(directory: Path) -> int:
     """Run until told to stop; return the exit code."""
     settings = load_web(directory)
-    logging.configure(settings.log, "web-worker")
+    logging.configure(settings.log, PROCESS)
     stopping = threading.Event()
     stop_on_signals(stopping)
     patience = Patience(stopping)
@@ -29,4 +33,5 @@ def main(directory: Path) -> int:
         return 0
     opened = open_web_side(settings, directory, database)
     bind_web(opened.broker, opened.side, patience)
-    return run_worker(opened.broker, Role.WEB, settings.worker.threads, stopping)
+    heart = Heart(database, heartbeats, PROCESS, settings.clock.heartbeat)
+    return run_worker(opened.broker, Role.WEB, settings.worker.threads, stopping, heart)

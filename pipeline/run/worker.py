@@ -9,6 +9,7 @@ from typing import Final
 import dramatiq
 import structlog
 
+from pipeline.run.heart import Heart
 from pipeline.stages import Role, stages_of
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,17 @@ def is_alive(worker: dramatiq.Worker) -> bool:
     return all(thread.is_alive() for thread in [*worker.workers, *worker.consumers.values()])
 
 
-def run_worker(broker: dramatiq.Broker, side: Role, threads: int, stopping: threading.Event) -> int:
+def is_connected(worker: dramatiq.Worker) -> bool:
+    """Say whether every queue is being read."""
+    connections = [
+        getattr(thread.consumer, "connection", None) for thread in worker.consumers.values()
+    ]
+    return all(connection is not None and connection.is_open for connection in connections)
+
+
+def run_worker(
+    broker: dramatiq.Broker, side: Role, threads: int, stopping: threading.Event, heart: Heart
+) -> int:
     """Work until ``stopping`` is set; return the exit code, 1 when one of the threads died."""
     worker = start_worker(broker, side, threads)
     log.info("worker-started", side=side, queues=sorted(worker.consumers))
@@ -46,6 +57,7 @@ def run_worker(broker: dramatiq.Broker, side: Role, threads: int, stopping: thre
             log.critical("worker-thread-died")
             died = True
             stopping.set()
+        heart.beat(is_connected(worker))
     worker.stop(timeout=LAST_WORK)
     broker.close()
     log.info("worker-stopped")

@@ -40,6 +40,7 @@ class PostgreSQL:
             connect as anybody without one. It counts when the data are made, not later.
         fsync: whether a commit waits for the disk. Off is faster, and a power cut (not a mere
             `kill`) may then lose what was committed.
+        max_connections: how many clients may be connected at once, the superuser's included.
     """
 
     user = "postgres"
@@ -51,10 +52,12 @@ class PostgreSQL:
         port: int | None = None,
         password: str | None = None,
         fsync: bool = True,
+        max_connections: int = 200,
     ) -> None:
         self.port = port or free_port()
         self.password = password
         self.fsync = fsync
+        self.max_connections = max_connections
         self._given = directory
         self._folder: Path | None = None
         self._process: ServerProcess | None = None
@@ -99,7 +102,7 @@ class PostgreSQL:
             "port": self.port,
             "unix_socket_directories": "",
             "fsync": "on" if self.fsync else "off",
-            "max_connections": 200,
+            "max_connections": self.max_connections,
             "shared_buffers": "64MB",
             "timezone": "UTC",
         }
@@ -121,9 +124,15 @@ class PostgreSQL:
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop it; remove the folder if it was a temporary one."""
         try:
-            self._stop_process(mode)
+            self.halt(mode)
         finally:
             self._clean_up()
+
+    def halt(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
+        """Stop it; its files stay for the next `start`."""
+        if self._process is not None and self._process.running:
+            self._process.stop(STOP_SIGNALS[mode], seconds=30)
+        self._process = None
 
     def kill(self) -> None:
         """End it in an instant, as a power cut would; its files stay for the next `start`."""
@@ -133,7 +142,7 @@ class PostgreSQL:
 
     def restart(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop it, unless it was killed, and start it with the same data."""
-        self._stop_process(mode)
+        self.halt(mode)
         self.start()
 
     def create_database(self, name: str, owner: str | None = None) -> str:
@@ -229,11 +238,6 @@ class PostgreSQL:
                 raise ServerError(f"PostgreSQL refuses its superuser: {error}") from error
             return False
         return True
-
-    def _stop_process(self, mode: str) -> None:
-        if self._process is not None and self._process.running:
-            self._process.stop(STOP_SIGNALS[mode], seconds=30)
-        self._process = None
 
     def _clean_up(self) -> None:
         self.kill()

@@ -66,6 +66,11 @@ class ServerProcess:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._process.returncode
+
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
         """Poll until the server is ready.
 

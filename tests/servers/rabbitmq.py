@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,13 +47,21 @@ class RabbitMQ:
     Args:
         directory: where its files lie, kept when it stops; a temporary folder when None.
         port: for AMQP; a free one when None. It stays the same over a restart.
+        settings: further lines of its configuration file, by their keys.
     """
 
     user = "guest"
     password = "guest"
 
-    def __init__(self, directory: Path | None = None, *, port: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         self.port = port or free_port()
+        self.settings = dict(settings or {})
         self._given = directory
         self._distribution_port = free_port()
         self._epmd_port = free_port()
@@ -203,6 +212,7 @@ class RabbitMQ:
             CONFIGURATION.format(
                 host=LOOPBACK, port=self.port, user=self.user, password=self.password
             )
+            + "".join(f"{key} = {value}\n" for key, value in self.settings.items())
         )
         (folder / "advanced.config").write_text("[].\n")
         (folder / "enabled_plugins").write_text("[].\n")

@@ -50,10 +50,13 @@ STRIKES: Final[dict[Place, tuple[Fault, ...]]] = {
     Place.WAIT: (FREEZE, Fault.STOPPED_WAITING),
 }
 
+DEATHS: Final = frozenset(fault for strikes in STRIKES.values() for fault in strikes if fault.deadly)
+"""What ends a process."""
+
 _RATES: Final = (0.0, 0.3, 1.0, 2.0)
-_OFTEN: Final = {Place.STATEMENT: 0.015, Place.KEY: 0.25, Place.WAIT: 0.2}
+_OFTEN: Final = {Place.STATEMENT: 0.015, Place.KEY: 0.6, Place.WAIT: 0.2}
 """How likely something strikes at a place, in a climate of 1."""
-_ELSE: Final = 0.06
+_ELSE: Final = 0.07
 
 
 class Chaos:

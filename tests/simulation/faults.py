@@ -12,6 +12,11 @@ from typing import Final
 class Fault(StrEnum):
     """One kind of fault."""
 
+    @property
+    def deadly(self) -> bool:
+        """Whether it ends a process."""
+        return self.startswith("death:")
+
     DUPLICATED = "broker: a message came twice"
     DELAYED = "broker: a message came late, after younger ones"
     REORDERED = "broker: a message overtook older ones"
@@ -78,5 +83,5 @@ def missing(tally: Counter[Fault], runs: int) -> list[str]:
 def table(tally: Counter[Fault], runs: int) -> str:
     """Return the table of how often each kind took effect."""
     lines = [f"{'fault that took effect':<62}{'times':>9}{'minimum':>9}"]
-    lines += [f"{fault:<62}{tally[fault]:>9}{MINIMUM[fault] * runs // RUNS:>9}" for fault in Fault]
+    lines += [f"{fault:<62}{tally[fault]:>9}{MINIMUM.get(fault, 0) * runs // RUNS:>9}" for fault in Fault]
     return "\n".join(lines)

@@ -27,7 +27,7 @@ from pipeline.messages import Body
 from pipeline.signer.keys import SignatureHash, SigningKey
 from pipeline.stages import Role, Stage
 from tests.simulation.broker import Letter
-from tests.simulation.chaos import FREEZE, Killed, Place
+from tests.simulation.chaos import DEATHS, FREEZE, Killed, Place
 from tests.simulation.faults import Fault
 from tests.simulation.fiber import Fiber
 
@@ -54,7 +54,7 @@ class Runner:
         self.errand = ""
         self.letter: Letter | None = None
         self.calm = False
-        self.waits = self.commits = self.signed = 0
+        self.waits = self.commits = self.signed = self.troubles = 0
         self._doomed = False
         self.database: Database = SeamedDatabase(self, world.database_of(side))
 
@@ -94,7 +94,7 @@ class Runner:
         fault = self.world.chaos.strike(place)
         if fault is FREEZE:
             self.freeze()
-        elif fault in _DEATHS:
+        elif fault in DEATHS:
             if fault is Fault.KILLED_AT_KEY and self.signed:
                 self.world.took_effect(Fault.KILLED_IN_BATCH, self)
             self.world.took_effect(fault, self)
@@ -104,9 +104,15 @@ class Runner:
     def freeze(self) -> None:
         """Stand still while others go on."""
         world, stage = self.world, self.errand.partition(" ")[0]
+        lease = world.template.signer_settings.worker.lease_time
         commits, same = world.commits, world.commits_by_errand[stage]
         since, claimed = world.moment, self.commits
         world.tell(self, "is frozen")
+        if stage == "sign":  # others may find its lease over
+            self.troubles += 1
+            world.note_troubles(self)
+        if world.rng.random() < 0.3:
+            world.move(2 * lease)
         self.fiber.pause()
         if self._doomed:
             self._doomed = False
@@ -114,7 +120,6 @@ class Runner:
             raise Killed(Fault.KILLED_FROZEN)
         if world.commits > commits:
             world.took_effect(Fault.INTERLEAVED, self, quietly=True)
-        lease = world.template.signer_settings.worker.lease_time
         if claimed and world.commits_by_errand[stage] > same and world.moment - since > lease:
             world.took_effect(Fault.LEASE_OVER, self)
 
@@ -162,18 +167,6 @@ class Runner:
         return refuses
 
 
-_DEATHS = frozenset(
-    {
-        Fault.KILLED_BEFORE_COMMIT,
-        Fault.KILLED_AFTER_COMMIT,
-        Fault.KILLED_BEFORE_SEND,
-        Fault.KILLED_AFTER_SEND,
-        Fault.KILLED_IN_TRANSACTION,
-        Fault.KILLED_AT_KEY,
-    }
-)
-
-
 class SeamedDatabase(Database):
     """A side's database as one process sees it."""
 
@@ -184,8 +177,11 @@ class SeamedDatabase(Database):
     @contextmanager
     def write(self) -> Iterator[Connection]:
         self._begin()
-        with super().write() as connection:
-            yield connection
+        try:
+            with super().write() as connection:
+                yield connection
+        finally:
+            self.runner.world.note_troubles(self.runner)
         self.runner.reach(Place.ENDED)
 
     @contextmanager

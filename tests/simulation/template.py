@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -27,7 +27,6 @@ from pipeline.signer.issuer import Issuer, load_issuer
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.keys import file as key_file
 from pipeline.signer.policy import Policy
-from settings.common import Worker
 from settings.signer import SignerSettings, load_signer
 from settings.web import WebSettings, load_web
 from tests import factories
@@ -36,7 +35,8 @@ FIRST = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 """When everything was set up; simulations begin ten days later."""
 
 APPROVERS = ("anna", "bert")
-WORKER = Worker(batch=3)
+BATCH, ATTEMPTS = 3, 2
+"""Small, so that batches are full and one wakes the next, and what fails fails soon."""
 
 _PROFILES = """
 [profiles.server]
@@ -138,7 +138,7 @@ class Template:
 @cache
 def template() -> Template:
     """Return this process's template."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(60))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     directory = Path(_folder().name, "httpca")
     options = SetupOptions(directory=directory, approvers=APPROVERS, development=True)
     create(options, lambda: FIRST)
@@ -151,8 +151,8 @@ def template() -> Template:
     return Template(
         web=Forever("web"),
         signer=signer,
-        web_settings=msgspec.structs.replace(load_web(directory / "web"), worker=WORKER),
-        signer_settings=msgspec.structs.replace(load_signer(directory / "signer"), worker=WORKER),
+        web_settings=_small(load_web(directory / "web")),
+        signer_settings=_soon(_small(load_signer(directory / "signer"))),
         identities=_identities(directory),
         web_trust=Trust(directory / "web" / "trusted"),
         signer_trust=Trust(directory / "signer" / "trusted"),
@@ -162,6 +162,19 @@ def template() -> Template:
             for default, rules in _POLICIES
         ),
     )
+
+
+_S = TypeVar("_S", WebSettings, SignerSettings)
+
+
+def _small(settings: _S) -> _S:
+    worker = msgspec.structs.replace(settings.worker, batch=BATCH)
+    return msgspec.structs.replace(settings, worker=worker)
+
+
+def _soon(settings: SignerSettings) -> SignerSettings:
+    worker = msgspec.structs.replace(settings.worker, max_attempts=ATTEMPTS)
+    return msgspec.structs.replace(settings, worker=worker)
 
 
 @cache

@@ -13,9 +13,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import msgspec
 from sqlalchemy import event
 
 from pipeline.actors.patience import is_infrastructure
@@ -30,13 +32,15 @@ from pipeline.run.signer_clock import SignerClock
 from pipeline.run.web_clock import WebClock
 from pipeline.signer import tables as signer_tables
 from pipeline.signer.issuers import Issuers
+from pipeline.signer.mark import Mark
 from pipeline.signer.policy import Policy
 from pipeline.signer.side import SignerSide
 from pipeline.stages import STAGES, Role
+from pipeline.states import State
 from pipeline.web import submit as web_submit
 from pipeline.web import tables as web_tables
 from tests.simulation.broker import HostileExchange, Letter, requests_in
-from tests.simulation.chaos import Chaos, Killed
+from tests.simulation.chaos import DEATHS, Chaos, Killed
 from tests.simulation.faults import Fault
 from tests.simulation.runner import Key, Runner, before_statement, patience
 from tests.simulation.template import APPROVERS, FIRST, template
@@ -44,6 +48,22 @@ from tests.simulation.template import APPROVERS, FIRST, template
 WORKERS = 2
 """Of each side."""
 FUTURE = "from-the-future"
+
+
+WAITS = State.WAITING_FOR_SIGNATURE
+
+_UNFINISHED = frozenset(
+    {
+        *DEATHS,
+        Fault.KILLED_FROZEN,
+        Fault.ITEM_KILLS,
+        Fault.ANSWER_LOST,
+        Fault.STOPPED_WAITING,
+        Fault.CLOCK_AHEAD,
+        Fault.CLOCK_BEHIND,
+    }
+)
+"""After these, an attempt at signing may be on record that came to no end."""
 
 
 @dataclass
@@ -54,7 +74,13 @@ class Wanted:
     name: str
     key: str
     id: str | None = None
-    signing_troubles: int = 0
+
+
+class NoMark(Mark):
+    """Nothing is restored from a backup here."""
+
+    def set(self, request_id: str, serial: str) -> None:
+        """Write no file."""
 
 
 @dataclass
@@ -75,6 +101,7 @@ class World:
     wanted: list[Wanted] = field(default_factory=list)
     spools: dict[str, dict[str, bytes]] = field(default_factory=lambda: {n: {} for n in APPROVERS})
     decided: list[str] = field(default_factory=list)
+    signing_troubles: Counter[str] = field(default_factory=Counter)
     mended: bool = False
     policy_number: int = 0
     last_judged: str = ""
@@ -85,7 +112,7 @@ class World:
         self.template = template()
         self.template.begin()
         self.ids = random.Random(self.rng.randrange(2**32))
-        self.waiting_days = self.rng.choice((0.3, 30.0, 30.0))
+        self.waiting_days = self.rng.choice((0.06, 30.0, 30.0))
         self._make_web()
         self._make_signer()
         self.approvers = [Runner(self, name, Role.SIGNER) for name in APPROVERS]
@@ -145,7 +172,9 @@ class World:
 
     def _make_signer(self) -> None:
         shared = self.template
-        settings = dataclasses_replace(shared.signer_settings, waiting_days=self.waiting_days)
+        settings = msgspec.structs.replace(
+            shared.signer_settings, waiting_days=self.waiting_days
+        )
 
         def side(runner: Runner) -> SignerSide:
             report = audit_refusals(runner.database, signer_tables.audit, runner.now)
@@ -161,6 +190,7 @@ class World:
                 random=self.ids.randbytes,
                 policy=partial(self._policy, runner),
                 issuers=Issuers([dataclasses.replace(shared.issuer, key=key)]),
+                mark=NoMark(Path()),
             )
 
         self.signer_workers = [
@@ -219,14 +249,27 @@ class World:
     def tell(self, runner: Runner | None, what: str) -> None:
         """Note one step of the story."""
         time = f"{self.moment:%d %H:%M:%S}"
-        who = f"{runner.name} ({runner.errand})" if runner is not None else "*"
+        who = "*" if runner is None else runner.name
+        if runner is not None and runner.errand:
+            who += f" ({runner.errand})"
         self.story.append(f"{time}  {who}: {what}")
 
     def took_effect(self, fault: Fault, runner: Runner | None, *, quietly: bool = False) -> None:
         """Count a fault, and tell of it."""
         self.chaos.took_effect(fault)
+        if runner is not None and runner.errand.startswith("sign ") and fault in _UNFINISHED:
+            runner.troubles += 1
         if not quietly:
             self.tell(runner, f"FAULT {fault}")
+
+    def note_troubles(self, runner: Runner) -> None:
+        """Note that what waits for its signature may have lost attempts without its own fault."""
+        troubles, runner.troubles = runner.troubles, 0
+        if not troubles:
+            return
+        waiting = self.template.signer.ask("SELECT id FROM requests WHERE state = ?", WAITS)
+        for (request_id,) in waiting:
+            self.signing_troubles[str(uuid.UUID(request_id))] += troubles
 
     def wrong(self, problem: str) -> None:
         """Note something that must never be."""
@@ -250,13 +293,13 @@ class World:
                 self.took_effect(_again(letter), runner)
             broker.actors[message.actor_name].fn(*message.args)
 
-        about = ",".join(self.labels.get(one, one) for one in requests_in(letter))
+        about = ",".join(self.labels.get(one, f"?{one[-4:]}") for one in requests_in(letter))
         stage = STAGES[queue].name
         runner.start(f"{stage} #{letter.number}{' ' + about if about else ''}", work, letter)
 
     def _refused(self, runner: Runner, queue: str, letter: Letter, reason: str) -> None:
         self.tell(runner, f"is refused: {reason}")
-        if reason == "wrong-queue" and queue != letter.queue:
+        if queue != letter.queue:
             self.took_effect(Fault.MISROUTED, runner)
         elif reason == FUTURE:
             self.took_effect(Fault.FROM_THE_FUTURE, runner)
@@ -265,7 +308,14 @@ class World:
 
     def ended(self, runner: Runner) -> None:
         """Look at what ended an errand."""
+        self._look_at_end(runner)
+        self.note_troubles(runner)
+        runner.errand = ""
+
+    def _look_at_end(self, runner: Runner) -> None:
         error = runner.fiber.error
+        if runner.errand.startswith("sign ") and runner.works:
+            self._look_whether_suspended(runner)
         if error is None:
             if runner.commits and runner.offset:
                 ahead = runner.offset > timedelta(0)
@@ -283,6 +333,13 @@ class World:
             trace = "".join(traceback.format_exception(error))
             self.wrong(f"{runner.name} ({runner.errand}) ended by an unexpected error\n{trace}")
 
+    def _look_whether_suspended(self, runner: Runner) -> None:
+        waiting = "SELECT 1 FROM requests WHERE state = ? AND next_attempt_at <= ?"
+        now = self.moment.replace(tzinfo=None).isoformat(" ")
+        suspended = self.template.signer.ask('SELECT 1 FROM switches WHERE "on"')
+        if suspended and self.template.signer.ask(waiting, WAITS, now):
+            self.took_effect(Fault.SUSPENDED, runner)
+
     # --- items that break who works on them ---------------------------------------------------
 
     def breaks(self, word: bytes, tbs: bytes) -> bool:
@@ -299,10 +356,3 @@ def _again(letter: Letter) -> Fault:
     if letter.replayed:
         return Fault.REPLAYED
     return Fault.REDELIVERED if letter.redelivered else Fault.DUPLICATED
-
-
-def dataclasses_replace(settings: Any, **changes: Any) -> Any:
-    """Return settings with changes."""
-    import msgspec
-
-    return msgspec.structs.replace(settings, **changes)

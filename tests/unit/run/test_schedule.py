@@ -1,0 +1,78 @@
+"""Clocks: jobs at intervals that what is out of reach does not end."""
+
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+
+from pipeline.errors import BrokerUnavailable
+from pipeline.run import schedule as schedules
+from pipeline.run.schedule import schedule
+
+SOON = 10.0
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "SOON", 0.02)
+    monkeypatch.setattr(schedules, "SAID_AFTER", 0.0)
+
+
+def test_a_job_runs_at_once_and_again_after_its_interval() -> None:
+    runs: list[float] = []
+    thrice = threading.Event()
+
+    def job() -> None:
+        runs.append(time.monotonic())
+        if len(runs) == 3:
+            thrice.set()
+
+    scheduler = schedule({"job": (0.1, job)})
+    assert thrice.wait(SOON)
+    scheduler.shutdown()
+
+    assert all(later - earlier > 0.05 for earlier, later in pairwise(runs))
+
+
+def test_a_job_that_finds_something_out_of_reach_comes_again_before_its_interval_is_over() -> None:
+    tries: list[int] = []
+    done = threading.Event()
+
+    def job() -> None:
+        tries.append(1)
+        if len(tries) < 4:
+            raise BrokerUnavailable("out")
+        done.set()
+
+    scheduler = schedule({"job": (3600.0, job)})
+    assert done.wait(SOON)
+    scheduler.shutdown()
+
+
+def test_a_job_with_a_defect_does_not_end_the_others() -> None:
+    done = threading.Event()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    scheduler = schedule({"broken": (0.01, broken), "good": (0.01, done.set)})
+    assert done.wait(SOON)
+    scheduler.shutdown()
+
+
+def test_a_clock_ends_in_the_middle_of_a_failing_job() -> None:
+    begun = threading.Event()
+
+    def job() -> None:
+        begun.set()
+        time.sleep(0.2)
+        raise BrokerUnavailable("out")
+
+    scheduler = schedule({"job": (3600.0, job)})
+    assert begun.wait(SOON)
+    ended = threading.Thread(target=scheduler.shutdown)
+    ended.start()
+    ended.join(SOON)
+
+    assert not ended.is_alive()
