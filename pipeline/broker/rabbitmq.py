@@ -19,6 +19,7 @@ from dramatiq.errors import ConnectionClosed
 from pipeline.broker import encoder
 from pipeline.broker.consumer import Gate
 from pipeline.errors import BrokerUnavailable, MessageRefused
+from pipeline.messages import CARRIES, WakeUp
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,9 @@ DEAD_LETTERS: Final = {
     "x-message-ttl": 30 * 86_400_000,
 }
 """Dead letters are bounded in number, bytes and age (ms); the oldest go first."""
+
+WAKE_UPS: Final[dict[str, Any]] = {"x-max-length": 100, "x-overflow": "drop-head"}
+"""One wake-up says as much as a hundred: while a worker is away its clock's do not pile up."""
 
 PROPERTIES: Final = pika.BasicProperties(delivery_mode=2, content_type="application/jose")
 
@@ -158,6 +162,8 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         for name in (queue_name, dead):
             self.channel.exchange_declare(name, exchange_type="direct", durable=True)
         arguments = {"x-dead-letter-exchange": dead, "x-dead-letter-routing-key": dead}
+        if CARRIES[queue_name] is WakeUp:
+            arguments = WAKE_UPS
         declared = self.channel.queue_declare(queue_name, durable=True, arguments=arguments)
         self.channel.queue_bind(queue_name, queue_name, queue_name)
         return declared

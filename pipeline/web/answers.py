@@ -97,7 +97,9 @@ def json(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return an answer with this body."""
-    return Response(msgspec.json.encode(body), status, headers=headers, mimetype="application/json")
+    return Response(
+        msgspec.json.encode(body) + b"\n", status, headers=headers, mimetype="application/json"
+    )
 
 
 def _common(found: Found) -> dict[str, Any]:

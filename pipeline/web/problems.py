@@ -77,7 +77,9 @@ def answer(
     title, code = str(gettext(problem.title)), status or problem.status
     if request.path.startswith("/api/"):
         details = ProblemDetails(f"/problems/{slug}", title, code, detail)
-        response = Response(msgspec.json.encode(details), mimetype="application/problem+json")
+        response = Response(
+            msgspec.json.encode(details) + b"\n", mimetype="application/problem+json"
+        )
     else:
         page = render_template("error.html", title=title, detail=detail, slug=slug)
         response = make_response(page)

@@ -2,19 +2,18 @@
 effect.
 """
 
-import contextlib
 import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pika
 import psycopg
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from pipeline.stages import STAGES
 from tests.chaos.crew import Crew, Service
@@ -106,8 +105,9 @@ def purge_queues(scene: Scene) -> str:
     dropped = 0
     with _stopped(scene.crew.of(kind)):
         scene.wait(1.5)
-        with _channel(scene) as channel:
-            for queue in STAGES:
+        for queue in STAGES:
+            # One that was deleted is not made again before its readers run.
+            with suppress(ChannelClosedByBroker), _channel(scene) as channel:
                 dropped += channel.queue_purge(queue).method.message_count
     if dropped == 0:
         raise NoEffect("no message lay on the queues")
@@ -139,17 +139,15 @@ def fill_postgresql(side: str) -> Fault:
     """Use up all connections of a side's PostgreSQL, and send away who had one."""
 
     def fault(scene: Scene) -> str:
-        with ExitStack() as taken:
-            with _connect(scene, side) as master:
+        with ExitStack() as taken, scene.ground.connect(side) as master:
+            count = 0
+            end = time.monotonic() + FILLED
+            while time.monotonic() < end and not scene.ending.is_set():
+                count += _take_all(scene, side, taken)
                 master.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE application_name LIKE 'httpca%'"
                 )
-                count = _take_all(scene, side, taken)
-            end = time.monotonic() + FILLED
-            while time.monotonic() < end and not scene.ending.is_set():
-                count += _take_all(scene, side, taken)
-                scene.wait(0.05)
         return f"{count} connections"
 
     return fault
@@ -219,12 +217,8 @@ def _channel(scene: Scene) -> Iterator[Any]:
     try:
         yield connection.channel()
     finally:
-        with contextlib.suppress(AMQPError):
+        with suppress(AMQPError):
             connection.close()
-
-
-def _connect(scene: Scene, side: str) -> psycopg.Connection[tuple[object, ...]]:
-    return scene.ground.connect(side)
 
 
 def _take_all(scene: Scene, side: str, taken: ExitStack) -> int:
@@ -232,7 +226,7 @@ def _take_all(scene: Scene, side: str, taken: ExitStack) -> int:
     count = 0
     while not scene.ending.is_set():
         try:
-            connection = _connect(scene, side)
+            connection = scene.ground.connect(side)
         except psycopg.OperationalError:
             return count
         taken.callback(connection.close)

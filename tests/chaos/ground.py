@@ -72,7 +72,7 @@ class Ground:
             folder = tempfile.TemporaryDirectory(prefix="httpca-chaos-", ignore_cleanup_errors=True)
             self.folder = Path(self._stack.enter_context(folder))
             self.directory = self.folder / "httpca"
-            servers = [self.rabbitmq, *self.postgresql.values()]
+            servers: list[RabbitMQ | PostgreSQL] = [self.rabbitmq, *self.postgresql.values()]
             for server in servers:
                 self._stack.callback(server.stop)
             with ThreadPoolExecutor(len(servers)) as starters:
@@ -114,6 +114,10 @@ class Ground:
         found = re.search(r"httpca_[A-Za-z0-9_-]+", printed)
         assert found is not None, printed
         return found[0]
+
+    def heartbeats_missed(self) -> int:
+        """Count the clients that RabbitMQ gave up because they were silent."""
+        return self.rabbitmq.log_text().count("missed heartbeats from client")
 
     def _set_up(self) -> None:
         self.broker = self.rabbitmq.url()

@@ -126,17 +126,17 @@ class _Client:
         csr = factories.csr(names=[f"DNS:host-{number}.{KINDS[kind].name}"])
         headers = {"Content-Type": "application/pkcs10", "Idempotency-Key": f"request-{number}"}
         self._ledger.kinds[number] = kind
-        times = 2 if self._rng.random() < 0.02 else 1
-        for _ in range(times):
+        ids = self._ledger.ids.setdefault(number, set())
+        for _ in range(2 if self._rng.random() < 0.02 else 1):
             answer = self._call(
                 "POST", "/api/v1/requests?profile=server", HTTPStatus.ACCEPTED, csr, headers
             )
             if answer is None:
                 return
-            self._ledger.ids.setdefault(number, set()).add(answer.json()["id"])
-        if kind == "withdrawn" and answer is not None:
-            path = f"/api/v1/requests/{answer.json()['id']}"
-            self._call("DELETE", path, HTTPStatus.ACCEPTED, None, {})
+            ids.add(answer.json()["id"])
+        if kind == "withdrawn":
+            for one in ids:
+                self._call("DELETE", f"/api/v1/requests/{one}", HTTPStatus.ACCEPTED, None, {})
 
     def _call(
         self,

@@ -19,6 +19,9 @@ from tests.chaos.faults import ON_PROCESSES, ON_SERVERS, Fault, NoEffect, Scene
 GAP: Final = (0.5, 3.0)
 """Seconds between two faults of a lane."""
 
+AGAIN: Final = 3
+"""How often a kind that had no effect is tried again when the time is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -70,7 +73,9 @@ class Lane:
 
     def _order(self) -> Iterator[str]:
         missing = set(self.faults)
-        while missing or time.monotonic() < self.until:
+        late = 0
+        while late < AGAIN and (missing or time.monotonic() < self.until):
+            late += time.monotonic() >= self.until
             kinds = sorted(missing if time.monotonic() >= self.until else self.faults)
             self.scene.rng.shuffle(kinds)
             for kind in kinds:
@@ -85,6 +90,10 @@ def lanes(scene: Scene, seconds: float, seed: int) -> list[Lane]:
     """Return the two lanes; their dice are their own, so that each has its plan from the seed."""
     until = time.monotonic() + seconds
     return [
-        Lane(Scene(scene.ground, scene.crew, random.Random(f"{seed} {name}"), scene.ending), faults, until)
+        Lane(
+            Scene(scene.ground, scene.crew, random.Random(f"{seed} {name}"), scene.ending),
+            faults,
+            until,
+        )
         for name, faults in (("processes", ON_PROCESSES), ("servers", ON_SERVERS))
     ]

@@ -20,7 +20,9 @@ class Unit:
 
 def read(name: str) -> Unit:
     """Read the unit of a process of the Procfile, which may be a template."""
-    (file,) = (f for f in FOLDER.glob("*.service") if f.stem in (f"httpca-{name}", f"httpca-{name}@"))
+    (file,) = (
+        f for f in FOLDER.glob("*.service") if f.stem in (f"httpca-{name}", f"httpca-{name}@")
+    )
     # A unit may repeat a key (SystemCallFilter); those that count here stand once.
     parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment, method-assign]

@@ -199,6 +199,13 @@ class RabbitMQ:
             raise ServerError(f"rabbitmqctl {arguments[0]} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def log_text(self) -> str:
+        """Return what the node has logged."""
+        if self._folder is None:
+            raise ServerError("there is no log before the first start")
+        logs = sorted((self._folder / "log").glob("*.log"))
+        return "".join(log.read_text("utf-8", errors="replace") for log in logs)
+
     def _prepare(self) -> Path:
         """Make the folder with the configuration, unless it is there from an earlier start."""
         if self._folder is None:

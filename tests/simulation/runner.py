@@ -55,6 +55,7 @@ class Runner:
         self.letter: Letter | None = None
         self.calm = False
         self.waits = self.commits = self.signed = self.troubles = 0
+        self.transactions = 0
         self._doomed = False
         self.database: Database = SeamedDatabase(self, world.database_of(side))
 
@@ -146,6 +147,8 @@ class Runner:
     def through_broker(self, queue: str, publish: Callable[[], None]) -> None:
         """Publish something, or not."""
         world = self.world
+        if self.transactions:
+            world.wrong(f"{self.name} ({self.errand}) sends with a transaction open")
         if self.reach(Place.SEND) is Fault.BROKER_OUT:
             world.broker_out = world.rng.randint(1, 6)
         elif self._refuses():
@@ -178,7 +181,7 @@ class SeamedDatabase(Database):
     def write(self) -> Iterator[Connection]:
         self._begin()
         try:
-            with super().write() as connection:
+            with self._counted(), super().write() as connection:
                 yield connection
         finally:
             self.runner.world.note_troubles(self.runner)
@@ -187,7 +190,7 @@ class SeamedDatabase(Database):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         self._begin()
-        with super().read() as connection:
+        with self._counted(), super().read() as connection:
             yield connection
         self.runner.reach(Place.ENDED)
 
@@ -201,6 +204,14 @@ class SeamedDatabase(Database):
         if runner.reach(Place.COMMITTED) is Fault.ANSWER_LOST:
             world.took_effect(Fault.ANSWER_LOST, runner)
             raise _broken("COMMIT")
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.runner.transactions += 1
+        try:
+            yield
+        finally:
+            self.runner.transactions -= 1
 
     def _begin(self) -> None:
         runner, world = self.runner, self.runner.world

@@ -126,6 +126,20 @@ def test_each_refused_message_is_dead_lettered_with_its_reason_and_the_next_is_p
     assert is_alive(gate.worker)
 
 
+def test_wake_ups_do_not_pile_up_while_their_worker_is_away(gate: Gate) -> None:
+    gate.wait(lambda: len(gate.received) == 2)
+    gate.worker.stop(timeout=5000)
+    sent = sender(gate.signer)
+    for _ in range(150):
+        sent(SIGN, WakeUp())
+
+    with pika.BlockingConnection(pika.URLParameters(gate.url)) as connection:
+        channel = connection.channel()
+        declared = channel.queue_declare(SIGN.queue, passive=True)
+        assert declared.method.message_count == 100
+    assert gate.dead_letters(SIGN.queue) == []
+
+
 def test_a_sender_declares_nothing(gate: Gate) -> None:
     with pytest.raises(BrokerUnavailable):
         gate.publisher.publish("signer.transmit", b"x")
