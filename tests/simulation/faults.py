@@ -33,7 +33,7 @@ class Fault(StrEnum):
     KILLED_AFTER_SEND = "death: after a send"
     KILLED_IN_TRANSACTION = "death: between two statements"
     KILLED_AT_KEY = "death: with the CA key in hand"
-    KILLED_IN_BATCH = "death: with only a part of a batch signed"
+    KILLED_IN_BATCH = "death: with only a part of a batch done"
     KILLED_FROZEN = "death: while frozen"
     REDELIVERED = "death: the broker delivered its message again"
     COMMIT_REFUSED = "database: refused a commit"

@@ -54,7 +54,7 @@ class Runner:
         self.errand = ""
         self.letter: Letter | None = None
         self.calm = False
-        self.waits = self.commits = self.signed = self.troubles = 0
+        self.waits = self.commits = self.signed = self.drawn = self.troubles = 0
         self.transactions = 0
         self._doomed = False
         self.database: Database = SeamedDatabase(self, world.database_of(side))
@@ -71,7 +71,7 @@ class Runner:
     def start(self, errand: str, work: Callable[[], None], letter: Letter | None = None) -> None:
         """Begin an errand; it ends, or freezes on the way."""
         self.errand, self.letter, self.calm = errand, letter, False
-        self.waits = self.commits = self.signed = 0
+        self.waits = self.commits = self.signed = self.drawn = 0
         self._run(lambda: self.fiber.start(work))
 
     def resume(self, *, doomed: bool = False) -> None:
@@ -96,11 +96,21 @@ class Runner:
         if fault is FREEZE:
             self.freeze()
         elif fault in DEATHS:
-            if fault is Fault.KILLED_AT_KEY and self.signed:
-                self.world.took_effect(Fault.KILLED_IN_BATCH, self)
             self.world.took_effect(fault, self)
             raise Killed(fault)
         return fault
+
+    def within_batch(self, done: int) -> None:
+        """Die with only a part of a batch done, perhaps."""
+        if done and not self.calm and self.world.chaos.likely(Fault.KILLED_IN_BATCH, 0.08):
+            self.world.took_effect(Fault.KILLED_IN_BATCH, self)
+            raise Killed(Fault.KILLED_IN_BATCH)
+
+    def random(self, count: int) -> bytes:
+        """Return random bytes: one serial for each of a batch."""
+        self.within_batch(self.drawn)
+        self.drawn += 1
+        return self.world.ids.randbytes(count)
 
     def freeze(self) -> None:
         """Stand still while others go on."""
@@ -127,7 +137,7 @@ class Runner:
     def committed(self) -> None:
         """Count a commit."""
         self.commits += 1
-        self.signed = 0
+        self.signed = self.drawn = 0
         self.world.commits += 1
         self.world.commits_by_errand[self.errand.partition(" ")[0]] += 1
 
@@ -274,6 +284,7 @@ class Key:
         if runner.reach(Place.KEY) is Fault.KEY_OUT:
             world.took_effect(Fault.KEY_OUT, runner)
             raise KeyUnavailable("out in the simulation")
+        runner.within_batch(runner.signed)
         world.is_signed(tbs)
         runner.signed += 1
         if world.breaks(b"poison", tbs):

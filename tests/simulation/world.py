@@ -55,6 +55,7 @@ WAITS = State.WAITING_FOR_SIGNATURE
 _UNFINISHED = frozenset(
     {
         *DEATHS,
+        Fault.KILLED_IN_BATCH,
         Fault.KILLED_FROZEN,
         Fault.ITEM_KILLS,
         Fault.ANSWER_LOST,
@@ -187,7 +188,7 @@ class World:
                 send=runner.sends(broker),
                 settings=settings,
                 now=runner.now,
-                random=self.ids.randbytes,
+                random=runner.random,
                 policy=partial(self._policy, runner),
                 issuers=Issuers([dataclasses.replace(shared.issuer, key=key)]),
                 mark=NoMark(Path()),
