@@ -70,7 +70,7 @@ class KeyUnavailable(InfrastructureError):
     """The key that should sign is out of reach (a token without its session, for example)."""
 
 
-class ClockBehind(InfrastructureError):
+class ClockBehind(HttpcaError):
     """Our clock is behind what we wrote ourselves: what would be signed now would be dated wrongly."""
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pika
 import pika.exceptions
 
-from pipeline.broker.rabbitmq import REASON, REFUSED_AT, connection_parameters
+from pipeline.broker.rabbitmq import REASON, REFUSED_AT, TROUBLE, connection_parameters
 from pipeline.crypto import jws
 from pipeline.errors import BrokerUnavailable, MessageRefused
 
@@ -87,7 +87,7 @@ def _letters(channel: Any, queue: str) -> Iterator[tuple[DeadLetter, int]]:
 def _channel(url: str) -> Iterator[Any]:
     try:
         connection = pika.BlockingConnection(connection_parameters(url))
-    except (pika.exceptions.AMQPError, OSError) as error:
+    except TROUBLE as error:
         raise BrokerUnavailable(f"the broker is out of reach ({type(error).__name__})") from error
     try:
         yield connection.channel()

@@ -11,13 +11,16 @@ from typing import Any, Final
 import pika
 import pika.exceptions
 import structlog
-from dramatiq import Message
+from dramatiq import Message, MessageProxy
+from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer, _RabbitmqMessage
 from dramatiq.common import xq_name
 from dramatiq.errors import ConnectionClosed
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from pipeline.broker import encoder
 from pipeline.broker.consumer import Gate
+from pipeline.broker.outage import Outage, hush
 from pipeline.errors import BrokerUnavailable, MessageRefused
 from pipeline.messages import CARRIES, WakeUp
 
@@ -46,7 +49,9 @@ REASON: Final = "httpca-reason"
 REFUSED_AT: Final = "httpca-refused-at"
 """The headers in which a dead letter says why and when it was refused; only operators read them."""
 
-_TROUBLE: Final = (pika.exceptions.AMQPError, OSError)
+TROUBLE: Final = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
+"""What pika raises when the broker is out of reach. A broker that accepts the connection and then
+says nothing ends in an exception that is no ``AMQPError``."""
 
 
 def connection_parameters(url: str) -> list[pika.URLParameters]:
@@ -78,11 +83,11 @@ class Publisher:
             self._publish(queue, octets)
         except pika.exceptions.UnroutableError as error:
             raise BrokerUnavailable(f"queue {queue} is not declared yet") from error
-        except _TROUBLE:
+        except TROUBLE:
             self.close()
             try:
                 self._publish(queue, octets)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 self.close()
                 raise BrokerUnavailable(f"{type(error).__name__} for queue {queue}") from error
 
@@ -92,7 +97,7 @@ class Publisher:
         if connection is not None and connection.is_open:
             try:
                 connection.close()
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 log.debug("connection-closed-badly", error=type(error).__name__)
 
     def _publish(self, queue: str, octets: bytes) -> None:
@@ -115,6 +120,7 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         super().__init__(middleware=[], confirm_delivery=True, parameters=[])
         self.parameters = connection_parameters(url)
         self.gate = gate
+        self.outage = Outage()
         self._publishers: list[Publisher] = []
 
     @property
@@ -125,12 +131,32 @@ class SignedRabbitmqBroker(RabbitmqBroker):
     def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
         """Note a queue that this side reads; on the server it is made when it is consumed."""
         if queue_name not in self.queues:
+            hush(queue_name)
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
             self.queues_pending.add(queue_name)
             self.emit_after("declare_queue", queue_name)
         if ensure:
             self._ensure_queue(queue_name)  # type: ignore[no-untyped-call]
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Declare a queue and return a consumer of it, each by a connection of this thread.
+
+        Raises:
+            ConnectionClosed: the broker is out of reach; the calling thread tries again.
+        """
+        try:
+            # Anew each time: somebody may have deleted it, or replaced the broker by an empty one.
+            self.queues_pending.add(queue_name)
+            consumer = super().consume(queue_name, prefetch, timeout)
+            del self.connection  # it would only idle until the broker misses its heartbeats
+            return consumer
+        except ConnectionClosed as error:
+            self.outage.lost(queue_name, error.__context__ or error)
+            raise
+        except TROUBLE as error:
+            self.outage.lost(queue_name, error)
+            raise ConnectionClosed(error) from None
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Sign and publish a message, with confirm.
@@ -187,10 +213,10 @@ class SignedConsumer(_RabbitmqConsumer):
         """Return the next admitted message, or None when none came in time or it was refused."""
         try:
             method, _, octets = next(self.iterator)
-        except (AssertionError, StopIteration, *_TROUBLE) as error:
-            if getattr(error, "reply_code", None) == 404:
-                self.broker.queues_pending.add(self.queue_name)
+        except (AssertionError, StopIteration, *TROUBLE) as error:
+            self.broker.outage.lost(self.queue_name, error)
             raise ConnectionClosed(error) from None
+        self.broker.outage.over(self.queue_name)
         if method is None:
             return None
         try:
@@ -203,6 +229,16 @@ class SignedConsumer(_RabbitmqConsumer):
         self.known_tags.add(method.delivery_tag)
         return _RabbitmqMessage(method.redelivered, method.delivery_tag, message)
 
+    def ack(self, message: MessageProxy) -> None:
+        """Acknowledge a message, unless the connection is gone: then it comes again, harmlessly.
+
+        Dramatiq would keep the thread waiting for seconds, and then give up.
+        """
+        try:
+            super().ack(message)  # type: ignore[no-untyped-call]
+        except ConnectionClosed as error:
+            log.debug("not-acknowledged", queue=self.queue_name, error=type(error).__name__)
+
     def _dead_letter(self, tag: int, octets: bytes, reason: str) -> None:
         """Publish before acknowledging, in order on one channel: a crash between makes two."""
         dead = xq_name(self.queue_name)
@@ -212,5 +248,5 @@ class SignedConsumer(_RabbitmqConsumer):
         try:
             self.channel.basic_publish(dead, dead, octets, properties)
             self.channel.basic_ack(tag)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise ConnectionClosed(error) from None

@@ -4,15 +4,18 @@ It works without the CA's key.
 """
 
 import threading
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Column, TextClause, select
 
 from pipeline import log as logging
 from pipeline.actors.patience import Patience, Stopped
 from pipeline.broker.send import wake
 from pipeline.database.advance import advance
+from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat
 from pipeline.database.migrate import check
@@ -30,6 +33,9 @@ from settings.signer import load_signer
 log = structlog.get_logger(__name__)
 
 PROCESS = "signer-clock"
+
+LONGEST_PAUSE = timedelta(hours=1)
+"""Longer than `sign` ever puts off a request that failed by itself."""
 
 AT_ONCE = 500
 """How many requests expire in one transaction."""
@@ -69,6 +75,7 @@ class SignerClock:
                 "sweep": (intervals.sweep, self.sweep),
                 "expire": (intervals.expire, self.expire),
                 "announce": (intervals.announce, self.announce),
+                "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
             }
         )
@@ -79,16 +86,30 @@ class SignerClock:
 
     def sweep(self) -> None:
         """Wake the stages for which something is due."""
-        now = self.side.now()
-        to_sign = select(requests.c.id).where(TO_SIGN, requests.c.next_attempt_at <= now)
-        to_tell = select(requests.c.id).where(TO_TELL, requests.c.tell_at <= now)
-        with self.side.database.read() as connection:
-            signs = connection.execute(to_sign.limit(1)).first() is not None
-            tells = connection.execute(to_tell.limit(1)).first() is not None
-        if signs:
+        if self._is_due(requests.c.next_attempt_at, TO_SIGN):
             wake(self.side.send, SIGN)
-        if tells:
+        if self._is_due(requests.c.tell_at, TO_TELL):
             wake(self.side.send, TRANSMIT)
+
+    def _is_due(self, column: Column[Any], condition: TextClause) -> bool:
+        # Ordered: else PostgreSQL expects to meet a row soon, and reads the whole table for it.
+        due = select(requests.c.id).where(condition, column <= self.side.now())
+        with self.side.database.read() as connection:
+            return connection.execute(due.order_by(column).limit(1)).first() is not None
+
+    def repair(self) -> None:
+        """Make due what a clock that was ahead put off for longer than anything is put off."""
+        farthest = 2 * self.side.settings.worker.lease_time + LONGEST_PAUSE
+        with self.side.database.write() as connection:
+            for due, condition in (("next_attempt_at", TO_SIGN), ("tell_at", TO_TELL)):
+                pull_back(
+                    connection,
+                    requests,
+                    due,
+                    condition,
+                    now=self.side.now(),
+                    farthest=farthest,
+                )
 
     def expire(self) -> None:
         """WAITING_FOR_APPROVAL → EXPIRED, for what has waited too long."""
@@ -97,6 +118,7 @@ class SignerClock:
             rows = connection.execute(
                 select(requests.c.id, requests.c.state, requests.c.revision)
                 .where(WAITING, requests.c.expires_at <= now)
+                .order_by(requests.c.expires_at)
                 .limit(AT_ONCE)
             ).all()
             reason = (

@@ -15,6 +15,7 @@ from pipeline import log as logging
 from pipeline.actors.patience import Patience, Stopped, is_infrastructure
 from pipeline.actors.web.side import WebSide
 from pipeline.broker.send import wake
+from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
@@ -68,6 +69,7 @@ class WebClock:
         self._scheduler = schedule(
             {
                 "sweep": (intervals.sweep, self.sweep),
+                "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
                 "tidy": (intervals.tidy, self.tidy),
             }
@@ -87,13 +89,26 @@ class WebClock:
 
     def sweep(self) -> None:
         """Wake `relay` when something is due."""
+        column = requests.c.next_attempt_at
+        due = select(requests.c.id).where(UNANSWERED, column <= self.side.now())
         with self.side.database.read() as connection:
-            due = select(requests.c.id).where(
-                UNANSWERED, requests.c.next_attempt_at <= self.side.now()
-            )
-            found = connection.execute(due.limit(1)).first() is not None
+            found = connection.execute(due.order_by(column).limit(1)).first() is not None
         if found:
             wake(self.side.send, RELAY)
+
+    def repair(self) -> None:
+        """Make due what a clock that was ahead put off for longer than anything is put off."""
+        side = self.side
+        farthest = timedelta(seconds=side.settings.ask.longest) + side.settings.worker.lease_time
+        with side.database.write() as connection:
+            pull_back(
+                connection,
+                requests,
+                "next_attempt_at",
+                UNANSWERED,
+                now=side.now(),
+                farthest=2 * farthest,
+            )
 
     def heartbeat(self) -> None:
         """Say whether the broker takes messages, by giving it a wake-up.

@@ -158,8 +158,8 @@ def fill_rabbitmq(scene: Scene) -> str:
     with ExitStack() as taken:
         count = 0
         try:
-            for _ in range(200):
-                taken.enter_context(_channel(scene))
+            for _ in range(100):
+                taken.callback(_close, pika.BlockingConnection(_parameters(scene, heartbeat=0)))
                 count += 1
         except (AMQPError, OSError):
             pass
@@ -213,12 +213,22 @@ def _stopped(services: list[Service]) -> Iterator[None]:
 
 @contextmanager
 def _channel(scene: Scene) -> Iterator[Any]:
-    connection = pika.BlockingConnection(pika.URLParameters(scene.ground.broker))
+    connection = pika.BlockingConnection(_parameters(scene))
     try:
         yield connection.channel()
     finally:
-        with suppress(AMQPError):
-            connection.close()
+        _close(connection)
+
+
+def _parameters(scene: Scene, heartbeat: int | None = None) -> pika.URLParameters:
+    parameters = pika.URLParameters(scene.ground.broker)
+    parameters.heartbeat = heartbeat
+    return parameters
+
+
+def _close(connection: pika.BlockingConnection) -> None:
+    with suppress(AMQPError):
+        connection.close()
 
 
 def _take_all(scene: Scene, side: str, taken: ExitStack) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import psycopg
 
@@ -60,7 +60,7 @@ class Ground:
 
     def __init__(self, settings: Mapping[str, str] = QUICK) -> None:
         self.settings = settings
-        self.rabbitmq = RabbitMQ(settings={"heartbeat": HEARTBEAT, "connection_max": 100})
+        self.rabbitmq = RabbitMQ(settings={"heartbeat": HEARTBEAT, "connection_max": 60})
         self.postgresql = {
             "web": PostgreSQL(max_connections=80),
             "signer": PostgreSQL(max_connections=60),
@@ -89,7 +89,7 @@ class Ground:
         """The folder of the approver."""
         return self.directory / "approvers" / "approver"
 
-    def connect(self, side: str) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self, side: str) -> psycopg.Connection[tuple[Any, ...]]:
         """Return a connection to a side's database, which reports every statement at once."""
         url = self.databases[side].replace("postgresql+psycopg", "postgresql")
         return psycopg.connect(url, autocommit=True, connect_timeout=5)

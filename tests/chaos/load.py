@@ -4,6 +4,7 @@ A client that gets no answer sends the same again with the same Idempotency-Key.
 exactly what was acknowledged: one id for each key.
 """
 
+import itertools
 import random
 import threading
 import time
@@ -54,8 +55,15 @@ class Ledger:
     unexpected: list[str] = field(default_factory=list)
 
 
+TRICKLE: Final = 0.25
+"""Seconds between two requests when all that were wanted have been submitted."""
+
+
 class Load:
-    """``count`` requests over ``seconds``; what comes too late for its moment is sent at once."""
+    """``count`` requests over ``seconds``; what comes too late for its moment is sent at once.
+
+    Then a few more, until ``finish`` is called: so that a late fault still meets some.
+    """
 
     def __init__(
         self, urls: Sequence[str], token: str, count: int, seconds: float, rng: random.Random
@@ -63,11 +71,11 @@ class Load:
         self.ledger = Ledger()
         self._urls = urls
         self._token = token
-        self._pace = seconds / count
-        names = list(KINDS)
-        kinds = rng.choices(names, [KINDS[name].share for name in names], k=count)
-        self._wanted = list(enumerate(kinds))
-        self._next = iter(self._wanted)
+        self._count = count
+        self._seconds = seconds
+        self._rng = rng
+        self._next = itertools.count()
+        self._finishing = threading.Event()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._threads = [
@@ -85,9 +93,14 @@ class Load:
         for thread in self._threads:
             thread.start()
 
+    def finish(self) -> None:
+        """Begin no more requests than were wanted."""
+        self._finishing.set()
+
     def stop(self) -> None:
         """End the clients, whatever they still wanted."""
         self._stopping.set()
+        self._finishing.set()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
@@ -96,11 +109,17 @@ class Load:
         client = _Client(self._urls, self._token, self._stopping, random.Random(seed), self.ledger)
         while not self._stopping.is_set():
             with self._lock:
-                number, kind = next(self._next, (None, ""))
-            if number is None:
+                number = next(self._next)
+                (kind,) = self._rng.choices(list(KINDS), [one.share for one in KINDS.values()])
+            ended = self._stopping if number < self._count else self._finishing
+            ended.wait(max(0.0, self._moment(number) - time.monotonic()))
+            if number >= self._count and self._finishing.is_set():
                 return
-            self._stopping.wait(max(0.0, self._began + number * self._pace - time.monotonic()))
             client.submit(number, kind)
+
+    def _moment(self, number: int) -> float:
+        late = max(0, number - self._count)
+        return self._began + (number - late) * self._seconds / self._count + late * TRICKLE
 
 
 class _Client:

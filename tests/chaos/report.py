@@ -46,7 +46,7 @@ class Report:
         """Whether every promise was kept, and every kind of fault really happened."""
         return self.verdict.kept and not self.missing
 
-    def by_kind(self) -> dict[str, dict[str, float]]:
+    def by_kind(self) -> dict[str, dict[str, float | None]]:
         """Return count, median and maximum for each kind of fault."""
         counts = Counter(done.kind for done in self.faults)
         lasted = defaultdict(list)
@@ -56,8 +56,8 @@ class Report:
             kind: {
                 "count": counts[kind],
                 "lasted": statistics.median(lasted[kind]) if lasted[kind] else 0.0,
-                "median": statistics.median(found) if found else 0.0,
-                "max": max(found, default=0.0),
+                "median": statistics.median(found) if found else None,
+                "max": max(found, default=None),
             }
             for kind in KINDS
             for found in [self.recoveries.get(kind, [])]
@@ -105,7 +105,7 @@ class Report:
             f"{'fault':<36}{'times':>8}{'lasted':>9}{'recovery':>10}{'slowest':>9}",
             *(
                 f"{kind:<36}{row['count']:>8.0f}{row['lasted']:>8.1f}s"
-                f"{row['median']:>9.1f}s{row['max']:>8.1f}s"
+                f"{_seconds(row['median']):>10}{_seconds(row['max']):>9}"
                 for kind, row in self.by_kind().items()
             ),
         ]
@@ -132,6 +132,10 @@ def recoveries(
         if after:
             found[fault.kind].append((min(after) - fault.began).total_seconds())
     return found
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}s"
 
 
 def _few(counts: dict[str, int]) -> str:

@@ -68,7 +68,8 @@ def run(options: Options) -> Report:
         stack.callback(scene.ending.set)
         while any(lane.running for lane in lanes):
             time.sleep(0.1)
-        settled_after = _settle(ground, load, options)
+        load.finish()
+        settled_after = _settle(ground, load)
         approver.stop()
         letters = Counter(
             letter.reason for letter in dead_letters.listed(ground.broker, list(STAGES), 10_000)
@@ -118,7 +119,7 @@ def _wait_until_up(ground: Ground) -> None:
             time.sleep(0.1)
 
 
-def _settle(ground: Ground, load: Load, options: Options) -> float:
+def _settle(ground: Ground, load: Load) -> float:
     """Wait until all are final and told; return after how many seconds without faults."""
     began = time.monotonic()
     while time.monotonic() < began + SETTLED_WITHIN:

@@ -101,7 +101,9 @@ def _doubled(ground: Ground, signer: Mapping[str, State]) -> list[str]:
     serials: defaultdict[int, list[str]] = defaultdict(list)
     names: defaultdict[str, list[str]] = defaultdict(list)
     with ground.connect("signer") as connection:
-        tbs = dict(connection.execute("SELECT request_id::text, octets FROM tbs").fetchall())
+        tbs: dict[Any, Any] = dict(
+            connection.execute("SELECT request_id::text, octets FROM tbs").fetchall()
+        )
         issued = Counter(
             str(one)
             for (one,) in connection.execute(

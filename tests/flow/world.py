@@ -154,6 +154,8 @@ class World:
 
     def sweep(self) -> None:
         """Let both clocks do what they do at intervals, and deliver what comes of it."""
+        self.web_clock.repair()
+        self.signer_clock.repair()
         self.web_clock.sweep()
         self.signer_clock.expire()
         self.signer_clock.sweep()

@@ -50,7 +50,9 @@ STRIKES: Final[dict[Place, tuple[Fault, ...]]] = {
     Place.WAIT: (FREEZE, Fault.STOPPED_WAITING),
 }
 
-DEATHS: Final = frozenset(fault for strikes in STRIKES.values() for fault in strikes if fault.deadly)
+DEATHS: Final = frozenset(
+    fault for strikes in STRIKES.values() for fault in strikes if fault.deadly
+)
 """What ends a process."""
 
 _RATES: Final = (0.0, 0.3, 1.0, 2.0)

@@ -58,7 +58,9 @@ def _sweep(world: World, people: People) -> None:
     rounds: tuple[tuple[Runner, str, Callable[[], None]], ...] = (
         (world.web_timer, "sweep", web.sweep),
         (world.web_timer, "tidy", web.tidy),
+        (world.web_timer, "repair", web.repair),
         (world.signer_timer, "expire", signer.expire),
+        (world.signer_timer, "repair", signer.repair),
         (world.signer_timer, "sweep", signer.sweep),
     )
     for runner, name, work in rounds:

@@ -144,9 +144,11 @@ class Simulation:
             (self.world.web_timer, "sweep", web.sweep),
             (self.world.web_timer, "heartbeat", web.heartbeat),
             (self.world.web_timer, "tidy", web.tidy),
+            (self.world.web_timer, "repair", web.repair),
             (self.world.signer_timer, "sweep", signer.sweep),
             (self.world.signer_timer, "sweep", signer.sweep),
             (self.world.signer_timer, "expire", signer.expire),
+            (self.world.signer_timer, "repair", signer.repair),
             (self.world.signer_timer, "announce", signer.announce),
             (self.world.signer_timer, "heartbeat", signer.heartbeat),
         )
@@ -216,7 +218,9 @@ class Simulation:
     def _known(self, *states: State) -> list[str]:
         rows = self.world.template.signer.ask("SELECT id, state FROM requests ORDER BY id")
         by_hex = {one.replace("-", ""): one for one in self.world.labels}
-        return [by_hex[key] for key, state in rows if key in by_hex and state in (states or [state])]
+        return [
+            by_hex[key] for key, state in rows if key in by_hex and state in (states or [state])
+        ]
 
     # --- trouble ----------------------------------------------------------------------------
 
@@ -254,9 +258,7 @@ class Simulation:
         """The clock of one process jumps, or is put right."""
         runner = self.rng.choice(self.world.runners)
         hours = self.rng.choice(JUMPS)
-        if not self.world.chaos.likely(
-            Fault.CLOCK_AHEAD if hours > 0 else Fault.CLOCK_BEHIND, 0.6
-        ):
+        if not self.world.chaos.likely(Fault.CLOCK_AHEAD if hours > 0 else Fault.CLOCK_BEHIND, 0.6):
             hours = 0.0
         runner.offset = timedelta(hours=hours)
         self.world.tell(runner, f"clock is {hours:+} h")

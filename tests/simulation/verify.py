@@ -20,7 +20,9 @@ from tests.simulation.faults import Fault
 from tests.simulation.template import ATTEMPTS, Forever, csr
 from tests.simulation.world import World
 
-NEVER_ISSUED = frozenset({State.REJECTED, State.WITHDRAWN, State.EXPIRED, State.WAITING_FOR_APPROVAL})
+NEVER_ISSUED = frozenset(
+    {State.REJECTED, State.WITHDRAWN, State.EXPIRED, State.WAITING_FOR_APPROVAL}
+)
 
 
 def verify(world: World) -> Counter[str]:
@@ -161,7 +163,9 @@ class Reckoning:
 
     def only_what_may_be_issued(self) -> Iterator[str]:
         """A TBS exists only by verdict `sign`, or for enough decisions that accept."""
-        for key in self.tbs.keys() | {k for k, row in self.rows.items() if row["state"] == "issued"}:
+        for key in self.tbs.keys() | {
+            k for k, row in self.rows.items() if row["state"] == "issued"
+        }:
             rule = self.submissions[key]["rule"]
             if rule["action"] == "sign":
                 continue
@@ -273,7 +277,7 @@ def read_decision(token: bytes) -> Decision:
 
 def every(side: Forever, table: str) -> list[dict[str, Any]]:
     """Return all rows of a table in the order in which they came."""
-    cursor = side.look.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608
+    cursor = side.look.execute(f"SELECT * FROM {table} ORDER BY rowid")
     names = [column[0] for column in cursor.description]
     return [
         {name: _plain(name, value) for name, value in zip(names, row, strict=True)}

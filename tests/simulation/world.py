@@ -173,9 +173,7 @@ class World:
 
     def _make_signer(self) -> None:
         shared = self.template
-        settings = msgspec.structs.replace(
-            shared.signer_settings, waiting_days=self.waiting_days
-        )
+        settings = msgspec.structs.replace(shared.signer_settings, waiting_days=self.waiting_days)
 
         def side(runner: Runner) -> SignerSide:
             report = audit_refusals(runner.database, signer_tables.audit, runner.now)

@@ -6,7 +6,8 @@ TBS can no longer be signed.
 1. Re-check that signing is not suspended and that our clock is not behind. 2. Build the certificate
 with a throw-away key and commit its TBS. 3. Sign exactly those bytes. 4. Assemble and compare.
 5. Store by compare-and-swap. After a crash step 3 runs again on the same TBS. The attempt is on
-record before the work begins, and what was tried before runs alone.
+record just before the work begins, and what was tried before runs alone, so that nothing counts
+against a request but its own work.
 """
 
 from collections.abc import Sequence
@@ -14,15 +15,15 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import update
 
-from pipeline.actors.patience import Patience, Stopped, is_infrastructure
+from pipeline.actors.patience import Patience, is_infrastructure
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
-from pipeline.database.claim import claim, extend
+from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
-from pipeline.errors import ItemFailed
+from pipeline.errors import ClockBehind, ItemFailed, KeyUnavailable
 from pipeline.signer import issuance
 from pipeline.signer.clock_check import ensure_not_behind
 from pipeline.signer.operate import suspended
@@ -36,35 +37,39 @@ log = structlog.get_logger(__name__)
 Claimed = AnyRow
 
 TRY_AGAIN = timedelta(seconds=5)
-"""After how long a request that failed by itself is tried again, times its attempts."""
+"""After how long a request that failed by itself is tried again, times its attempts; and after how
+long when the key is out of reach."""
 
 
 def sign(side: SignerSide, patience: Patience, _received: Received) -> None:
     """Claim what waits for its signature, issue it, and wake `transmit`."""
-    claimed = _claim(side)
-    first = [row for row in claimed if row.attempts == 1]
-    again = [row for row in claimed if row.attempts > 1]
-    keep = partial(_keep, side, [row.id for row in claimed])
-    groups = ([first] if first else []) + [[row] for row in again]
-    for number, group in enumerate(groups):
-        try:
+    try:
+        claimed = _claim(side)
+    except ClockBehind as error:  # the sweep comes again; other stages go on meanwhile
+        log.error("clock-is-behind", why=str(error))
+        return
+    fresh = [row for row in claimed.rows if row.attempts == 0]
+    tried = [[row] for row in claimed.rows if row.attempts > 0]
+    keep = partial(_keep, side, claimed)
+    for number, rows in enumerate(([fresh] if fresh else []) + tried):
+        if number:
+            patience(keep)
+        group = patience(partial(_begin, side, claimed, rows))
+        if group:
             patience(partial(_issue, side, group), keep=keep)
-        except Stopped:  # waiting was not the requests' fault
-            _release(side, [row for group in groups[number:] for row in group])
-            raise
-    if claimed:
+    if claimed.rows:
         wake(side.send, TRANSMIT)
-    if len(claimed) == side.settings.worker.batch:
+    if len(claimed.rows) == side.settings.worker.batch:
         wake(side.send, SIGN)
 
 
-def _claim(side: SignerSide) -> Sequence[Claimed]:
+def _claim(side: SignerSide) -> Claim:
     worker = side.settings.worker
-    now = side.now()
     with side.database.write() as connection:
+        now = side.now()
         if suspended(connection):
             log.info("signing-is-suspended")
-            return []
+            return Claim(requests, "next_attempt_at", (), now)
         ensure_not_behind(connection, now)
         return claim(
             connection,
@@ -74,9 +79,20 @@ def _claim(side: SignerSide) -> Sequence[Claimed]:
             now=now,
             lease=worker.lease_time,
             limit=worker.batch,
-            returning=("id", "state", "revision", "attempts"),
-            attempts=requests.c.attempts + 1,
+            returning=("id", "attempts"),
         )
+
+
+def _begin(side: SignerSide, claimed: Claim, rows: Sequence[AnyRow]) -> Sequence[Claimed]:
+    """Put the attempt on record (rows of equal attempts); return the rows that are still ours."""
+    statement = (
+        update(requests)
+        .where(claimed.holds(row.id for row in rows), TO_SIGN)
+        .values(attempts=rows[0].attempts + 1)
+        .returning(requests.c.id, requests.c.state, requests.c.revision, requests.c.attempts)
+    )
+    with side.database.write() as connection:
+        return connection.execute(statement).all()
 
 
 def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
@@ -87,7 +103,10 @@ def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
         issuance.issue(side, group)
     except issuance.Suspended:
         log.info("signing-is-suspended", count=len(group))
-        _release(side, group)
+        _release(side, group, timedelta())
+    except KeyUnavailable as error:  # waited for by the rows: decisions go on meanwhile
+        log.error("key-out-of-reach", why=str(error), count=len(group))
+        _release(side, group, TRY_AGAIN)
     except Exception as error:
         if is_infrastructure(error):
             raise
@@ -122,17 +141,13 @@ def _failed(side: SignerSide, row: Claimed, error: Exception) -> None:
         else:
             connection.execute(
                 update(requests)
-                .where(
-                    requests.c.id == row.id,
-                    requests.c.state == State.WAITING_FOR_SIGNATURE,
-                    requests.c.revision == row.revision,
-                )
+                .where(requests.c.id == row.id, TO_SIGN, requests.c.revision == row.revision)
                 .values(next_attempt_at=now + TRY_AGAIN * row.attempts)
             )
 
 
-def _release(side: SignerSide, group: Sequence[Claimed]) -> None:
-    """Give a claim back, as if it had not been made."""
+def _release(side: SignerSide, group: Sequence[Claimed], pause: timedelta) -> None:
+    """Give rows back as if they had not been begun: it was not their fault."""
     with side.database.write() as connection:
         for row in group:
             connection.execute(
@@ -142,16 +157,9 @@ def _release(side: SignerSide, group: Sequence[Claimed]) -> None:
                     requests.c.revision == row.revision,
                     requests.c.attempts == row.attempts,
                 )
-                .values(attempts=row.attempts - 1, next_attempt_at=side.now())
+                .values(attempts=row.attempts - 1, next_attempt_at=side.now() + pause)
             )
 
 
-def _keep(side: SignerSide, ids: Sequence[str]) -> None:
-    with side.database.write() as connection:
-        still = connection.scalars(
-            select(requests.c.id).where(
-                requests.c.id.in_(ids), requests.c.state == State.WAITING_FOR_SIGNATURE
-            )
-        ).all()
-        until = side.now() + side.settings.worker.lease_time
-        extend(connection, requests, "next_attempt_at", still, until)
+def _keep(side: SignerSide, claimed: Claim) -> None:
+    claimed.extend(side.database, side.now() + side.settings.worker.lease_time)

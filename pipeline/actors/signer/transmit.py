@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from pipeline.actors.patience import Patience
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
-from pipeline.database.claim import claim, extend
+from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Outcome, OutcomeBatch, chunked
 from pipeline.signer.side import SignerSide
@@ -40,11 +40,10 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
             lease=worker.lease_time,
             limit=worker.batch,
         )
-    if not claimed:
+    if not claimed.rows:
         return
-    ids = [row.id for row in claimed]
-    patience(partial(_tell, side, ids), keep=partial(_keep, side, ids))
-    if len(ids) == worker.batch:
+    patience(partial(_tell, side, claimed.ids), keep=partial(_keep, side, claimed))
+    if len(claimed.rows) == worker.batch:
         wake(side.send, TRANSMIT)
 
 
@@ -100,6 +99,5 @@ def _mark(side: SignerSide, group: Sequence[Untold]) -> None:
             )
 
 
-def _keep(side: SignerSide, ids: Sequence[str]) -> None:
-    with side.database.write() as connection:
-        extend(connection, requests, "tell_at", ids, side.now() + side.settings.worker.lease_time)
+def _keep(side: SignerSide, claimed: Claim) -> None:
+    claimed.extend(side.database, side.now() + side.settings.worker.lease_time)

@@ -18,7 +18,7 @@ from pipeline.actors.web.side import WebSide
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance
-from pipeline.database.claim import claim, extend
+from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
@@ -45,21 +45,20 @@ def relay(side: WebSide, patience: Patience, _received: Received) -> None:
             limit=worker.batch,
             attempts=requests.c.attempts + 1,
         )
-    if not claimed:
+    if not claimed.rows:
         return
-    ids = [row.id for row in claimed]
-    patience(partial(_ask, side, ids), keep=partial(_keep, side, ids))
-    if len(ids) == worker.batch:
+    patience(partial(_ask, side, claimed), keep=partial(_keep, side, claimed))
+    if len(claimed.rows) == worker.batch:
         wake(side.send, RELAY)
 
 
-def _ask(side: WebSide, ids: Sequence[str]) -> None:
-    unanswered = _load(side, ids)
+def _ask(side: WebSide, claimed: Claim) -> None:
+    unanswered = _load(side, claimed.ids)
     for group in chunked([(row, _submission(row)) for row in unanswered]):
         rows = [row for row, _ in group]
         withdrawals = [row.id for row in rows if row.withdrawal_wished]
         side.send(POLICY, SubmissionBatch([submission for _, submission in group], withdrawals))
-        _mark(side, rows, side.now())
+        _mark(side, claimed, rows, side.now())
         log.info("relayed", count=len(rows), request_ids=[row.id for row in rows])
 
 
@@ -100,30 +99,23 @@ def _submission(row: Unanswered) -> Submission:
     )
 
 
-def _mark(side: WebSide, group: Sequence[Unanswered], now: datetime) -> None:
-    """Note when to ask again; whoever was answered meanwhile is left as the answer made it."""
+def _mark(side: WebSide, claimed: Claim, group: Sequence[Unanswered], now: datetime) -> None:
+    """Note when to ask again; whoever was answered, or wished to withdraw, meanwhile is due as that
+    made it."""
+    moves = [
+        Move(row.id, State.SUBMITTED, State.RELAYED, row.revision, row.revision)
+        for row in group
+        if row.state == State.SUBMITTED
+    ]
     by_attempts: defaultdict[int, list[str]] = defaultdict(list)
-    moves = []
     for row in group:
-        if row.state == State.SUBMITTED:
-            again = now + interval(side.settings.ask, row.attempts)
-            values = {"next_attempt_at": again}
-            moves.append(
-                Move(row.id, State.SUBMITTED, State.RELAYED, row.revision, row.revision, values)
-            )
-        else:
-            by_attempts[row.attempts].append(row.id)
+        by_attempts[row.attempts].append(row.id)
     with side.database.write() as connection:
         advance(connection, ledger, "relay", moves, now)
         for attempts, ids in by_attempts.items():
+            again = now + interval(side.settings.ask, attempts)
             connection.execute(
-                update(requests)
-                .where(
-                    requests.c.id.in_(ids),
-                    requests.c.attempts == attempts,
-                    UNANSWERED,
-                )
-                .values(next_attempt_at=now + interval(side.settings.ask, attempts))
+                update(requests).where(claimed.holds(ids)).values(next_attempt_at=again)
             )
 
 
@@ -133,7 +125,5 @@ def interval(ask: Ask, attempts: int) -> timedelta:
     return timedelta(seconds=min(ask.first * ask.factor**exponent, ask.longest))
 
 
-def _keep(side: WebSide, ids: Sequence[str]) -> None:
-    with side.database.write() as connection:
-        until = side.now() + side.settings.worker.lease_time
-        extend(connection, requests, "next_attempt_at", ids, until)
+def _keep(side: WebSide, claimed: Claim) -> None:
+    claimed.extend(side.database, side.now() + side.settings.worker.lease_time)

@@ -82,6 +82,19 @@ def test_each_stage_admits_its_senders_and_nobody_else(
         assert refused(envelope, token, stage.queue) == "sender-not-admitted"
 
 
+def test_a_message_with_a_changed_payload_is_refused(world: MessageWorld) -> None:
+    web = world.envelope(world.identity(WEB))
+    token = web.seal(ID, POLICY, SubmissionBatch())
+    assert web.open(token, POLICY.queue).token == token
+    header, payload, signature = token.split(b".")
+
+    other = dumps(payload_of(token) | {"body": {"withdrawals": [ID]}})
+
+    assert jws.encode(other) != payload
+    forged = b".".join((header, jws.encode(other), signature))
+    assert refused(web, forged) == "bad-signature"
+
+
 def test_a_genuine_message_on_another_queue_is_refused(world: MessageWorld) -> None:
     signer = world.envelope(world.identity(SIGNER))
     token = signer.seal(ID, SIGN, WakeUp())

@@ -4,9 +4,9 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from pipeline.database.claim import claim, extend
+from pipeline.database.claim import Claim, claim, pull_back
 from pipeline.database.engine import Database
 from pipeline.signer.tables import TO_SIGN, requests
 from pipeline.states import State
@@ -17,12 +17,18 @@ LEASE = timedelta(seconds=30)
 
 def due(database: Database, ids: list[str]) -> None:
     with database.write() as connection:
-        extend(connection, requests, "next_attempt_at", ids, NOW)
+        connection.execute(
+            update(requests).where(requests.c.id.in_(ids)).values(next_attempt_at=NOW)
+        )
 
 
 def take(database: Database, limit: int = 100, at: Any = NOW) -> list[str]:
+    return claimed(database, limit, at).ids
+
+
+def claimed(database: Database, limit: int = 100, at: Any = NOW) -> Claim:
     with database.write() as connection:
-        found = claim(
+        return claim(
             connection,
             requests,
             "next_attempt_at",
@@ -32,7 +38,6 @@ def take(database: Database, limit: int = 100, at: Any = NOW) -> list[str]:
             limit=limit,
             attempts=requests.c.attempts + 1,
         )
-    return [row.id for row in found]
 
 
 def test_a_claimed_row_is_not_claimed_again_before_its_lease_ends(database: Database) -> None:
@@ -48,10 +53,9 @@ def test_a_claimed_row_is_not_claimed_again_before_its_lease_ends(database: Data
 def test_an_extended_lease_lasts_longer(database: Database) -> None:
     ids = admitted(database, State.WAITING_FOR_SIGNATURE)
     due(database, ids)
-    take(database)
+    ours = claimed(database)
 
-    with database.write() as connection:
-        extend(connection, requests, "next_attempt_at", ids, NOW + 2 * LEASE)
+    ours.extend(database, NOW + 2 * LEASE)
 
     assert take(database, at=NOW + LEASE) == []
     assert take(database, at=NOW + 2 * LEASE) == ids
@@ -93,3 +97,31 @@ def test_workers_at_once_share_the_rows_without_overlap(database: Database) -> N
         thread.join()
 
     assert sorted(taken) == sorted(ids)
+
+
+def test_a_row_that_is_made_due_meanwhile_is_no_longer_held(database: Database) -> None:
+    first, second = admitted(database, State.WAITING_FOR_SIGNATURE, 2)
+    due(database, [first, second])
+    ours = claimed(database)
+    due(database, [first])
+
+    ours.extend(database, NOW + 2 * LEASE)
+
+    assert take(database) == [first]
+    with database.read() as connection:
+        held = connection.scalars(select(requests.c.id).where(ours.holds(ours.ids))).all()
+    assert held == [second]
+
+
+def test_a_lease_of_a_clock_that_was_ahead_is_pulled_back(database: Database) -> None:
+    (one,) = admitted(database, State.WAITING_FOR_SIGNATURE)
+    due(database, [one])
+    take(database, at=NOW + timedelta(days=365))
+    assert take(database) == []
+
+    with database.write() as connection:
+        far = {"now": NOW, "farthest": timedelta(hours=1)}
+        assert pull_back(connection, requests, "next_attempt_at", TO_SIGN, **far) == 1
+        assert pull_back(connection, requests, "next_attempt_at", TO_SIGN, **far) == 0
+
+    assert take(database) == [one]
