@@ -16,7 +16,7 @@ from settings.common import Log
 _QUIET = {
     "dramatiq": "WARNING",
     "pika": "CRITICAL",
-    "apscheduler": "WARNING",
+    "apscheduler": "ERROR",
     "alembic": "WARNING",
     "waitress.queue": "ERROR",
 }

@@ -7,7 +7,7 @@ still read, and ours that do not use them are read by it.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
@@ -38,14 +38,27 @@ RequestId = Annotated[
 ]
 Time = Annotated[datetime, Meta(tz=True)]
 Der = Annotated[bytes, Meta(max_length=MAX_CSR_BYTES)]
+CertificateDer = Annotated[bytes, Meta(max_length=4 * MAX_CSR_BYTES)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Sentence = Annotated[str, Meta(max_length=2000)]
+MAX_SENTENCE: Final = 2000
+"""Characters of a comment or a reason."""
+
+Sentence = Annotated[str, Meta(max_length=MAX_SENTENCE)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Revision = Annotated[int, Meta(ge=0, le=2**30)]
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Base of everything that a message can carry."""
+
+    def __post_init__(self) -> None:
+        """Refuse times that no database holds: they are in UTC, and of these centuries."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, datetime) and (
+                value.utcoffset() != timedelta() or not 2000 <= value.year < 9000
+            ):
+                raise ValueError(f"{name} is no time in UTC between the years 2000 and 9000")
 
 
 class WakeUp(Body, frozen=True):
@@ -90,7 +103,7 @@ class Outcome(Body, frozen=True):
     state: State
     changed_at: Time
     reason: Sentence = ""
-    certificate: Der | None = None
+    certificate: CertificateDer | None = None
     issuer: Digest | None = None
 
 
@@ -98,8 +111,8 @@ class IssuerNotice(Body, frozen=True):
     """An issuing CA: its chain from its own certificate to below the root, and the root (DER)."""
 
     fingerprint: Digest
-    chain: Annotated[list[Der], Meta(min_length=1, max_length=8)]
-    root: Der
+    chain: Annotated[list[CertificateDer], Meta(min_length=1, max_length=8)]
+    root: CertificateDer
 
 
 class OutcomeBatch(Body, frozen=True):
@@ -155,6 +168,11 @@ def read(kind: type[B], octets: bytes | msgspec.Raw) -> B:
     if msgspec.json.encode(body) != bytes(octets):
         raise MessageRefused("bad-body")
     return body  # type: ignore[return-value]
+
+
+def clip(sentence: str) -> str:
+    """Return a sentence that fits into a message."""
+    return sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 1] + "…"
 
 
 def write(body: Body) -> bytes:

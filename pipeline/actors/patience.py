@@ -20,6 +20,9 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two tries."""
 
+_STANDBY: Final = frozenset({"25006"})
+"""SQLSTATEs of a PostgreSQL that is not (or no longer) the primary: read only."""
+
 T = TypeVar("T")
 
 
@@ -31,7 +34,9 @@ def is_infrastructure(error: BaseException) -> bool:
     """Say whether an exception means that something is out of reach, rather than wrong."""
     if isinstance(error, InfrastructureError | OperationalError | InterfaceError | PoolTimeout):
         return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _STANDBY
 
 
 class Patience:

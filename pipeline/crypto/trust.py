@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 LOOK_AGAIN: Final = 2.0
 """Seconds after which the folder is looked at again."""
 
-Stamp = tuple[tuple[str, int, int], ...]
+Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class Trust:
@@ -34,9 +34,8 @@ class Trust:
     def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.folder = folder
         self._monotonic = monotonic
-        self._stamp: Stamp = ()
+        self._stamp: Stamp | None = None
         self._looked = float("-inf")
-        self._authorities: list[x509.Certificate] = []
         self._accepted: dict[str, MessageCertificate] = {}
         self.problems: list[SettingsError] = []
         self.refresh()
@@ -60,47 +59,60 @@ class Trust:
     def refresh(self) -> None:
         """Read the folder again if a file in it has come, gone or changed.
 
-        What is wrong with it is logged, and stands in ``problems`` afterwards.
+        What is wrong with it is logged, and stands in ``problems`` afterwards; what cannot be read is
+        not trusted, and tried again at the next look.
         """
         self._looked = self._monotonic()
-        try:
-            files = sorted(self.folder.glob("*.pem"))
-            stamp = tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files)
-        except (
-            OSError
-        ) as error:  # a file went while we looked: the next look finds the folder at rest
-            self.problems = [SettingsError(self.folder, "", f"cannot be read: {error}")]
-            return
+        stamp = self._look()
         if stamp == self._stamp:
             return
-        self.problems = []
-        authorities, senders = self._read(files)
-        self._authorities = authorities
+        problems: list[SettingsError] = []
+        authorities, senders = self._read(problems)
         self._accepted = {
             sender.thumbprint: sender
             for sender in senders
             if any(_issued(authority, sender.certificate) for authority in authorities)
         }
         self._stamp = stamp
-        for problem in self.problems:
+        self.problems = problems
+        for problem in problems:
             log.error("trusted-file-refused", problem=str(problem))
 
-    def _read(self, files: list[Path]) -> tuple[list[x509.Certificate], list[MessageCertificate]]:
+    def _look(self) -> Stamp:
+        """Return what shows that a file came, went or changed; one that cannot be looked at shows
+        as gone."""
+        found = []
+        for file in self._files():
+            try:
+                state = file.stat()
+            except OSError:
+                found.append((file.name, 0, 0, 0))
+            else:
+                found.append((file.name, state.st_mtime_ns, state.st_ctime_ns, state.st_size))
+        return tuple(found)
+
+    def _files(self) -> list[Path]:
+        # A folder that is not there holds nothing: then nobody is trusted.
+        return sorted(file for file in self.folder.glob("*.pem") if not file.name.startswith("."))
+
+    def _read(
+        self, problems: list[SettingsError]
+    ) -> tuple[list[x509.Certificate], list[MessageCertificate]]:
         authorities: list[x509.Certificate] = []
         senders: list[MessageCertificate] = []
-        for file in files:
+        for file in self._files():
             try:
                 certificate = x509.load_pem_x509_certificate(file.read_bytes())
                 if _is_authority(certificate):
                     authorities.append(certificate)
                 else:
                     senders.append(read_certificate(certificate))
-            except (OSError, ValueError) as error:
-                problem = SettingsError(file, "", f"this is no message certificate: {error}")
-                self.problems.append(problem)
+            except Exception as error:  # noqa: BLE001 - whatever is in one file, the others count
+                problem = f"this is no message certificate: {error}"
+                problems.append(SettingsError(file, "", problem))
         if not authorities:
             missing = "no message CA certificate lies here (trusted/message-ca.pem)"
-            self.problems.append(SettingsError(self.folder, "", missing))
+            problems.append(SettingsError(self.folder, "", missing))
         return authorities, senders
 
 

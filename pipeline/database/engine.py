@@ -7,10 +7,10 @@ survives a power cut. Engines hide parameters: no CSR reaches a log or an error 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Row, create_engine, event, make_url
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -97,13 +97,36 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
 
 def _postgresql(url: URL, pool_size: int, *, read_only: bool) -> Engine:
     options = "-c default_transaction_read_only=on" if read_only else ""
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=False,
         pool_use_lifo=True,
-        connect_args={"connect_timeout": 5, "application_name": "httpca"}
+        connect_args={"application_name": "httpca", **NOTICE_A_DEAD_SERVER}
         | ({"options": options} if options else {}),
     )
+    event.listen(engine, "handle_error", _leave_out_details)
+    return engine
+
+
+NOTICE_A_DEAD_SERVER: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that vanished without a word is noticed within about half a minute (libpq; seconds, but
+for ``tcp_user_timeout`` in milliseconds)."""
+
+
+def _leave_out_details(context: ExceptionContext) -> None:
+    """Keep row contents out of errors, and so out of logs: PostgreSQL's DETAIL quotes them."""
+    primary = getattr(getattr(context.original_exception, "diag", None), "message_primary", None)
+    if primary is None or context.sqlalchemy_exception is None:
+        return
+    kind = type(context.original_exception).__name__
+    context.original_exception.args = (primary,)
+    context.sqlalchemy_exception.args = (f"({kind}) {primary}",)

@@ -1,8 +1,13 @@
-"""A worker's heartbeat: one of several workers of a role, each with a row of its own."""
+"""A worker's heartbeat: one of several workers of a role, each with a row of its own.
+
+In a thread of its own: a database that hangs must not keep the process from noticing that it should
+stop, or that one of its threads died.
+"""
 
 import os
 import socket
-import time
+import threading
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -17,24 +22,30 @@ log = structlog.get_logger(__name__)
 
 
 class Heart:
-    """Beats at intervals (seconds), as often as it is asked to."""
+    """Beats at intervals (seconds) from ``start`` until ``stopping`` is set."""
 
     def __init__(self, database: Database, heartbeats: Table, role: str, interval: float) -> None:
         self._database = database
         self._heartbeats = heartbeats
         self._interval = interval
-        self._next = 0.0
         host = socket.gethostname()[:32]
         self.process: Final = f"{role}:{host}:{os.getpid()}"
 
-    def beat(self, broker_ok: bool) -> None:
-        """Write the heartbeat, if it is time; a database that is out of reach shows by itself."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self._interval
-        try:
-            beat(self._database, self._heartbeats, self.process, now(), broker_ok=broker_ok)
-        except Exception as error:
-            if not is_infrastructure(error):
-                raise
-            log.debug("no-heartbeat", error=type(error).__name__)
+    def start(self, broker_ok: Callable[[], bool], stopping: threading.Event) -> None:
+        """Start beating."""
+        arguments = (broker_ok, stopping)
+        threading.Thread(target=self._run, args=arguments, name="heart", daemon=True).start()
+
+    def _run(self, broker_ok: Callable[[], bool], stopping: threading.Event) -> None:
+        pause = 1.0  # what was just started will soon be connected
+        while not stopping.wait(pause):
+            try:
+                ok = broker_ok()
+                beat(self._database, self._heartbeats, self.process, now(), broker_ok=ok)
+            except Exception as error:
+                if is_infrastructure(error):
+                    log.debug("no-heartbeat", error=type(error).__name__)
+                else:
+                    log.exception("heartbeat-failed")
+                ok = False
+            pause = self._interval if ok else min(1.0, self._interval)

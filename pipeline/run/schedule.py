@@ -1,4 +1,4 @@
-"""Clocks: jobs at intervals, by APScheduler, all on one thread.
+"""Clocks: jobs at intervals, by APScheduler, each on a thread of its own.
 
 A job that finds database or broker out of reach comes again soon. Only when that lasts is it said,
 once, and once more when it works again: any process may start before what it needs.
@@ -30,7 +30,7 @@ def schedule(jobs: dict[str, tuple[float, Job]]) -> BackgroundScheduler:
     """Start a clock: each job by name, with its interval in seconds; each runs once at once."""
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        executors={"default": ThreadPoolExecutor(1)},
+        executors={"default": ThreadPoolExecutor(len(jobs))},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     for name, (seconds, job) in jobs.items():

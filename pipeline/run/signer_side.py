@@ -74,7 +74,7 @@ def open_signer_side(
             issuers.register(connection, clock())
             forgotten = mark.missing_from(connection)
         if forgotten is not None:
-            suspend_after_restore(database, f"serial {forgotten} was issued", clock())
+            suspend_after_restore(database, forgotten, clock())
         policy = PolicySource(policy_file, partial(_note_policy, database, clock))
     else:
         policy = partial(load, policy_file)

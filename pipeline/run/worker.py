@@ -51,13 +51,13 @@ def run_worker(
     """Work until ``stopping`` is set; return the exit code, 1 when one of the threads died."""
     worker = start_worker(broker, side, threads)
     log.info("worker-started", side=side, queues=sorted(worker.consumers))
+    heart.start(lambda: is_connected(worker), stopping)
     died = False
     while not stopping.wait(LOOK):
         if not is_alive(worker):
             log.critical("worker-thread-died")
             died = True
             stopping.set()
-        heart.beat(is_connected(worker))
     worker.stop(timeout=LAST_WORK)
     broker.close()
     log.info("worker-stopped")

@@ -94,11 +94,13 @@ def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 
 def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
-    """Re-check, last before the key is used, that signing is not suspended."""
+    """Re-check, last before the key is used, that signing is not suspended and still wanted."""
     with side.database.read() as connection:
         if suspended(connection):
             raise Suspended("signing is suspended")
-        return connection.execute(select(tbs).where(tbs.c.request_id.in_(ids))).all()
+        waiting = requests.c.state == State.WAITING_FOR_SIGNATURE
+        statement = select(tbs).join_from(tbs, requests).where(tbs.c.request_id.in_(ids), waiting)
+        return connection.execute(statement).all()
 
 
 def _sign(side: SignerSide, row: AnyRow, csr: Csr) -> bytes:

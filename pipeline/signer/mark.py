@@ -7,6 +7,7 @@ database that it belongs to; it stands in a file of the signer's folder and is n
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import structlog
@@ -27,24 +28,26 @@ class Mark:
 
     def set(self, request_id: str, serial: str) -> None:
         """Remember a certificate that was stored; trouble with the file never stops the signer."""
-        draft = self._file.with_suffix(f".{os.getpid()}")
+        draft = self._file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         try:
-            draft.write_text(json.dumps({"request_id": request_id, "serial": serial}), "utf-8")
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump({"request_id": request_id, "serial": serial}, file)
+                file.flush()
+                os.fsync(file.fileno())
             draft.replace(self._file)
         except OSError as error:
             log.error("mark-not-written", file=str(self._file), error=error.strerror)
 
     def missing_from(self, connection: Connection) -> str | None:
-        """Return the serial of the remembered certificate if the database does not have it."""
+        """Return what is remembered and is not in the database, in words; None when all is well."""
         try:
             found = json.loads(self._file.read_text("utf-8"))
             request_id, serial = str(found["request_id"]), str(found["serial"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.error("mark-not-readable", file=str(self._file), error=type(error).__name__)
-            return None
+            return f"{self._file} cannot be read ({type(error).__name__})"
         known = connection.scalar(
             select(certificates.c.request_id).where(certificates.c.serial == serial)
         )
-        return None if known == request_id else serial
+        return None if known == request_id else f"serial {serial} was issued"

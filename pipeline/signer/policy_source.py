@@ -62,7 +62,8 @@ class PolicySource:
             policy = load(self.path)
         except SettingsError as error:
             log.error("policy-refused", problem=str(error))
-            self._stamp = stamp
+            if not isinstance(error.__cause__, OSError):  # what could not be read is tried again
+                self._stamp = stamp
             return
         if policy.digest != self._policy.digest:
             self._loaded(policy)

@@ -10,6 +10,7 @@ from pipeline.clock import Clock
 from pipeline.database.advance import Move
 from pipeline.database.engine import AnyRow, Database
 from pipeline.digest import Approvable
+from pipeline.messages import clip
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.mark import Mark
 from pipeline.signer.policy import Policy
@@ -49,7 +50,7 @@ def move(
     The web side is to be told at once, and `sign` may take at once what waits for it.
     """
     values = {
-        "reason": reason,
+        "reason": clip(reason),
         "tell_at": now,
         "attempts": 0,
         "next_attempt_at": now if target is State.WAITING_FOR_SIGNATURE else None,

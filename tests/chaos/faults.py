@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import pika
 import psycopg
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker
 
+from pipeline.broker.rabbitmq import TROUBLE
 from pipeline.stages import STAGES
 from tests.chaos.crew import Crew, Service
 from tests.chaos.ground import HEARTBEAT, LEASE, Ground
@@ -161,7 +162,7 @@ def fill_rabbitmq(scene: Scene) -> str:
             for _ in range(100):
                 taken.callback(_close, pika.BlockingConnection(_parameters(scene, heartbeat=0)))
                 count += 1
-        except (AMQPError, OSError):
+        except TROUBLE:
             pass
         else:
             raise NoEffect("RabbitMQ took all connections")
@@ -223,11 +224,12 @@ def _channel(scene: Scene) -> Iterator[Any]:
 def _parameters(scene: Scene, heartbeat: int | None = None) -> pika.URLParameters:
     parameters = pika.URLParameters(scene.ground.broker)
     parameters.heartbeat = heartbeat
+    parameters.stack_timeout = 2.0  # when it is full, it takes connections and says nothing
     return parameters
 
 
 def _close(connection: pika.BlockingConnection) -> None:
-    with suppress(AMQPError):
+    with suppress(*TROUBLE):
         connection.close()
 
 

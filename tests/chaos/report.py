@@ -24,6 +24,7 @@ class Report:
     submitted after it was issued, by kind."""
 
     seed: int
+    began: datetime
     seconds: float
     verdict: Verdict
     faults: list[Done]
@@ -75,6 +76,11 @@ class Report:
             "settled_after": round(self.settled_after, 1),
             "seconds_to_issue": {"median": self.median, "slowest": self.slowest},
             "faults": self.by_kind(),
+            "timeline": [
+                f"{(one.began - self.began).total_seconds():6.1f} to"
+                f" {(one.ended - self.began).total_seconds():6.1f} s: {one.kind} ({one.target})"
+                for one in self.faults
+            ],
             "faults_without_effect": self.without_effect,
             "faults_missing": self.missing,
             "answers": self.answers,
@@ -119,7 +125,7 @@ class Report:
 def speeds(ground: Ground) -> list[tuple[datetime, datetime]]:
     """Return for each certificate when it was asked for and when it was there, in that order."""
     with ground.connect("web") as connection:
-        return [(row[0], row[1]) for row in connection.execute(SPEEDS).fetchall()]  # type: ignore[misc]
+        return [(row[0], row[1]) for row in connection.execute(SPEEDS).fetchall()]
 
 
 def recoveries(

@@ -12,6 +12,7 @@ from typing import Final
 import requests
 
 from pipeline.broker import dead_letters
+from pipeline.clock import now
 from pipeline.stages import STAGES
 from tests.chaos import plan, report, verdict
 from tests.chaos.approver import Approver
@@ -58,7 +59,7 @@ def run(options: Options) -> Report:
         approver = Approver(ground.approver)
         stack.callback(approver.stop)
         stack.callback(load.stop)
-        began = time.monotonic()
+        began, moment = time.monotonic(), now()
         load.start()
         approver.start()
         lanes = plan.lanes(scene, options.seconds, options.seed)
@@ -83,6 +84,7 @@ def run(options: Options) -> Report:
         took = [(there - asked).total_seconds() for asked, there in issued]
         return Report(
             seed=options.seed,
+            began=moment,
             seconds=time.monotonic() - began,
             verdict=verdict.judge(ground, load.ledger),
             faults=faults,
@@ -150,6 +152,8 @@ def _logged(crew: Crew) -> dict[str, int]:
                 found[f"not a log line, {service.kind}: {line[:80]}"] += 1
                 continue
             if entry.get("level") not in ("info", "debug"):
-                event = str(entry.get("event")).partition("\n")[0][:60]
+                event = str(entry.get("event")).partition("(")[0][:60]
+                if trace := entry.get("exception"):
+                    event += f" {trace[-1]['exc_type']}: {trace[-1]['exc_value'][:80]}"
                 found[f"{entry.get('level')}, {service.kind}: {event}"] += 1
     return dict(sorted(found.items()))

@@ -78,6 +78,7 @@ def test_a_request_that_kills_its_worker_ends_as_failed_and_the_others_are_issue
 ) -> None:
     good = [world.submit(f"good-{number}.test") for number in range(5)]
     bad = world.submit("bad.test")
+    after = [world.submit(f"after-{number}.test") for number in range(5)]
     prepare = authority.prepare
 
     class Killed(BaseException):
@@ -95,7 +96,7 @@ def test_a_request_that_kills_its_worker_ends_as_failed_and_the_others_are_issue
         except Killed:
             world.time.move(minutes=1)  # a new process finds the lease over
 
-    assert {world.states(request) for request in good} == {("issued", "issued")}
+    assert {world.states(request) for request in (*good, *after)} == {("issued", "issued")}
     assert world.states(bad) == ("failed", "failed")
     assert "may have died" in world.signer_row(bad).reason
 

@@ -3,7 +3,9 @@
 import pytest
 from cryptography import x509
 
+from pipeline.messages import Body
 from pipeline.signer import authority, operate
+from pipeline.stages import DECIDE, POLICY, Stage
 from pipeline.states import State
 from pipeline.web import tables as web_tables
 from pipeline.web.withdraw import withdraw
@@ -49,8 +51,6 @@ def test_of_two_approvers_who_differ_the_first_stands(world: World) -> None:
     request = world.submit("host.example.com", run=True)
     accept = world.decision(request, "accept", "approver")
     reject = world.decision(request, "reject", "approver-2", "This host is not ours.")
-    from pipeline.stages import DECIDE
-
     world.deliver(DECIDE, reject)
     world.deliver(DECIDE, accept)
     world.run()
@@ -191,3 +191,23 @@ def test_a_request_that_an_operator_rejects_while_it_is_prepared_is_not_signed(
     world.sweep()
 
     assert world.states(request) == ("rejected", "rejected")
+
+
+def test_a_wish_to_withdraw_while_the_request_is_relayed_is_told_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = world.submit("host.example.com", run=True)
+    world.time.move(minutes=5)  # it is asked for again
+    sent = world.web.send
+
+    def wishes(stage: Stage, body: Body) -> None:
+        sent(stage, body)
+        if stage is POLICY:
+            withdraw(world.web_database, request, None, world.time())
+
+    object.__setattr__(world.web, "send", wishes)
+    world.sweep()
+    object.__setattr__(world.web, "send", sent)
+    world.sweep()
+
+    assert world.states(request) == ("withdrawn", "withdrawn")

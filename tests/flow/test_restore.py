@@ -1,6 +1,7 @@
 """A signer whose database is older than what it signed: it stops, learns, and goes on."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -173,3 +174,24 @@ def test_a_certificate_of_another_request_s_key_is_not_imported(world: World) ->
             "operator",
             world.time(),
         )
+
+
+def test_a_restored_signer_stops_before_it_takes_anything_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker might sign between the two."""
+    backup = back_up(world.signer_database)
+    world.submit("host.example.com", run=True)
+    restore(world.signer_database, backup)
+    seen = []
+    policy = import_module("pipeline.actors.signer.policy")
+    admit = policy.admit
+
+    def look(*arguments: Any) -> set[str]:
+        seen.append(operate.suspended(arguments[0]))
+        return admit(*arguments)
+
+    monkeypatch.setattr(policy, "admit", look)
+    settle(world)
+
+    assert seen == [True]

@@ -92,3 +92,14 @@ def test_leases_survive_a_jump_of_the_clock(world: World) -> None:
     world.sweep()
 
     assert {world.states(request) for request in requests} == {("issued", "issued")}
+
+
+def test_what_a_clock_far_ahead_has_put_off_is_found_again(world: World) -> None:
+    request = world.submit("host.test")
+    world.time.move(days=365)
+    world.run(lambda name, octets: [] if name == "signer.policy" else [octets])
+    world.time.move(days=-365)
+
+    world.sweep()
+
+    assert world.states(request) == ("issued", "issued")

@@ -23,8 +23,8 @@ NAMES = (
     ("example.com", 25),
     ("two.example.com", 12),
     ("invalid", 5),
-    ("poison.test", 8),
-    ("deadly.test", 5),
+    ("poison.test", 10),
+    ("deadly.test", 8),
 )
 REASON = "This name is not ours."
 

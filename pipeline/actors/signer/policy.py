@@ -12,13 +12,14 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import StatementError
 
+from pipeline.actors.patience import is_infrastructure
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.messages import Submission, SubmissionBatch
+from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer.examine import Finding, examine_safely
 from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.side import SignerSide, move
@@ -42,15 +43,13 @@ def policy(side: SignerSide, received: Received) -> None:
     with side.database.read() as connection:
         known = _known(connection, wanted)
     rules = side.policy()
-    findings = [examine_safely(rules, wanted[key]) for key in wanted if key not in known]
-    try:
-        _store(side, findings)
-    except (DataError, IntegrityError, ValueError):
-        log.warning("batch-falls-apart", count=len(findings))
-        for finding in findings:
-            _store_alone(side, finding)
-    _answer(side, [wanted[key] for key in known], known)
     _notice_a_restore(side, wanted.values(), known)
+    findings = [examine_safely(rules, wanted[key]) for key in wanted if key not in known]
+    overtaken = _store_all(side, findings)
+    if overtaken:  # another worker stored these while we examined them
+        with side.database.read() as connection:
+            known |= _known(connection, overtaken)
+    _answer(side, [wanted[key] for key in known], known)
     _withdraw(side, batch.withdrawals)
     if any(finding.state is State.WAITING_FOR_SIGNATURE for finding in findings):
         wake(side.send, SIGN)
@@ -73,9 +72,29 @@ def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
     return {row.id: row for row in connection.execute(statement)}
 
 
-def _store(side: SignerSide, findings: Sequence[Finding]) -> None:
+def _store_all(side: SignerSide, findings: Sequence[Finding]) -> set[str]:
+    """Store what was found, on an error of one item each alone; return the ids that were stored by
+    somebody else meanwhile."""
+    try:
+        return _store(side, findings)
+    except (StatementError, ValueError) as error:
+        if is_infrastructure(error):
+            raise
+        log.warning("batch-falls-apart", count=len(findings), error=type(error).__name__)
+    overtaken: set[str] = set()
+    for finding in findings:
+        try:
+            overtaken |= _store(side, [finding])
+        except (StatementError, ValueError) as error:
+            if is_infrastructure(error):
+                raise
+            log.error("not-stored", request_id=finding.submission.id, error=type(error).__name__)
+    return overtaken
+
+
+def _store(side: SignerSide, findings: Sequence[Finding]) -> set[str]:
     if not findings:
-        return
+        return set()
     now = side.now()
     with side.database.write() as connection:
         rows = [_request_row(side, finding, now) for finding in findings]
@@ -92,13 +111,7 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> None:
             state=finding.state,
             rule=finding.rule.get("name"),
         )
-
-
-def _store_alone(side: SignerSide, finding: Finding) -> None:
-    try:
-        _store(side, [finding])
-    except (DataError, IntegrityError, ValueError) as error:
-        log.error("not-stored", request_id=finding.submission.id, error=type(error).__name__)
+    return {finding.submission.id for finding in findings} - admitted
 
 
 def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str, Any]:
@@ -111,7 +124,7 @@ def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str,
         # A web side that has heard of it before (we were restored from a backup) listens to higher
         # revisions only.
         "revision": finding.submission.known_revision + 1,
-        "reason": finding.reason,
+        "reason": clip(finding.reason),
         "next_attempt_at": now if signs else None,
         "told_revision": 0,
         "tell_at": now + timedelta(seconds=side.settings.tell_delay) if signs else now,
@@ -172,13 +185,16 @@ def _notice_a_restore(
         return
     with side.database.write() as connection:
         for one in ahead:
-            connection.execute(
+            raised = connection.execute(
                 update(requests)
                 .where(requests.c.id == one.id, requests.c.revision == revisions[one.id])
                 .values(
                     revision=one.known_revision + 1, told_revision=one.known_revision, tell_at=now
                 )
             )
+            if raised.rowcount:
+                details = {"from": revisions[one.id], "to": one.known_revision + 1}
+                record(connection, audit, "revision-raised", details, now, one.id)
     evidence = f"the web side heard revision {ahead[0].known_revision} of request {ahead[0].id}"
     suspend_after_restore(side.database, evidence, now)
 

@@ -5,7 +5,7 @@ harmless, a lost one is asked for again.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import structlog
@@ -16,7 +16,8 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
-from pipeline.messages import Outcome, OutcomeBatch, chunked
+from pipeline.errors import MessageRefused
+from pipeline.messages import Outcome, OutcomeBatch, chunked, clip, read, write
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import TO_TELL, certificates, requests
 from pipeline.stages import DELIVER, TRANSMIT
@@ -48,7 +49,7 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
 
 
 def _tell(side: SignerSide, ids: Sequence[str]) -> None:
-    for group in chunked([(row, _outcome(row)) for row in _load(side, ids)]):
+    for group in chunked(list(_readable(_load(side, ids)))):
         rows = [row for row, _ in group]
         issuers = side.issuers.notices({row.issuer for row in rows if row.issuer})
         side.send(DELIVER, OutcomeBatch([outcome for _, outcome in group], issuers))
@@ -74,13 +75,26 @@ def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
         return connection.execute(statement).all()
 
 
+def _readable(rows: Sequence[Untold]) -> Iterator[tuple[Untold, Outcome]]:
+    """Return the outcomes, but for those that the web side could not read: one of these would take
+    its whole batch with it into the dead letters."""
+    for row in rows:
+        outcome = _outcome(row)
+        try:
+            read(Outcome, write(outcome))
+        except MessageRefused:
+            log.error("outcome-cannot-be-told", request_id=row.id, state=row.state)
+        else:
+            yield row, outcome
+
+
 def _outcome(row: Untold) -> Outcome:
     return Outcome(
         id=row.id,
         revision=row.revision,
         state=State(row.state),
         changed_at=row.changed_at,
-        reason=row.reason,
+        reason=clip(row.reason),
         certificate=row.certificate,
         issuer=row.issuer,
     )

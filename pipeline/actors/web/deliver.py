@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -44,7 +45,7 @@ class _Unfit(ValueError):
     """An outcome that does not fit the request that it speaks of."""
 
 
-_ITEM_ERRORS = (ValueError, KeyError, TypeError, IntegrityError, DataError)
+_ITEM_ERRORS = (ValueError, KeyError, TypeError, UnsupportedAlgorithm, IntegrityError, DataError)
 
 
 def _apply_alone(side: WebSide, outcome: Outcome) -> None:
@@ -149,7 +150,7 @@ def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
                     "heard_at": side.now(),
                 }
             )
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             log.error("issuer-refused", fingerprint=notice.fingerprint)
     if rows:
         with side.database.write() as connection:
