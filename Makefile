@@ -4,6 +4,8 @@ PORT ?= 8000
 DIR ?= var/httpca
 SUITES ?= unit flow system browser
 SERVERS ?= var/servers
+SECONDS ?= 120
+REQUESTS ?= 3000
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -44,6 +46,12 @@ test: dev ## run all tests, installing the servers that they need: SUITES="unit 
 coverage: dev ## run all tests and write which lines they reached to var/coverage
 	@tools/debian-packages.sh rabbitmq postgresql openssl curl chromium
 	@exec $(BIN)/python tools/run_tests.py --coverage $(SUITES)
+
+.PHONY: chaos
+chaos: dev ## break everything under load, on real servers: SECONDS=120 REQUESTS=3000 SEED=N JSON=FILE
+	@tools/debian-packages.sh rabbitmq postgresql
+	@exec $(BIN)/python -m tests.chaos --seconds "$(SECONDS)" --requests "$(REQUESTS)" \
+		$(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json "$(JSON)")
 
 .PHONY: readme
 readme: dev ## run the README's commands in a fresh clone of the last commit

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
 from tests.servers import PostgreSQL, RabbitMQ
+
+# No test judges by time: the machine may be busy.
+hypothesis.settings.register_profile("httpca", deadline=None)
+hypothesis.settings.load_profile("httpca")
 
 # While a server starts, every attempt to connect would be reported at length.
 logging.getLogger("pika").setLevel(logging.CRITICAL)

@@ -118,6 +118,20 @@ def load(certificate_file: Path, key_file: Path, passphrase: bytes | None = None
     return Identity(certificate, key)
 
 
+def ensure_role(me: Identity, role: Role, directory: Path) -> None:
+    """Check that a side signs as itself: nobody would believe it otherwise.
+
+    Raises:
+        SettingsError: its message certificate is of another role.
+    """
+    if me.sender.role is not role:
+        raise SettingsError(
+            directory / "message.pem",
+            "",
+            f"speaks for {me.sender.uri}; here it must be role {role}",
+        )
+
+
 def _sender(uri: str) -> Sender:
     if uri in _SIDE_URIS:
         return Sender(_SIDE_URIS[uri], str(_SIDE_URIS[uri]))

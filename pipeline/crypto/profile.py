@@ -56,6 +56,7 @@ _OID: Final = re.compile(
 )
 _URL: Final = re.compile(r"https?://[!-~]+")
 _MOST_NAMES: Final = 10_000
+_LONGEST_NAME: Final = 2_000
 
 
 class ProfileError(ValueError):
@@ -156,8 +157,9 @@ def _problems(profile: Profile) -> Iterator[tuple[str, str]]:
         yield "names", "found none; allowed are dns, ip, email, uri"
     if not 1 <= profile.max_names <= _MOST_NAMES:
         yield "max_names", f"found {profile.max_names}; allowed are 1 to {_MOST_NAMES}"
-    if profile.max_name_length < 1:
-        yield "max_name_length", f"found {profile.max_name_length}; it must be at least 1"
+    if not 1 <= profile.max_name_length <= _LONGEST_NAME:
+        found = profile.max_name_length
+        yield "max_name_length", f"found {found}; allowed are 1 to {_LONGEST_NAME}"
     for key in ("keys", "key_usage", "extended_key_usage", "names"):
         values = getattr(profile, key)
         if len(set(values)) < len(values):

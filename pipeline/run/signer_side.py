@@ -18,6 +18,7 @@ from pipeline.broker.send import sender
 from pipeline.clock import Clock, now
 from pipeline.crypto import identity
 from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.identity import ensure_role
 from pipeline.crypto.trust import Trust
 from pipeline.database.advance import record
 from pipeline.database.engine import Database
@@ -32,6 +33,7 @@ from pipeline.signer.policy_file import load
 from pipeline.signer.policy_source import PolicySource
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import audit
+from pipeline.stages import Role
 from settings.passphrase import read_passphrase
 from settings.signer import SignerSettings
 
@@ -62,6 +64,7 @@ def open_signer_side(
         SettingsError: a key, a certificate, the policy or the trust folder is missing or wrong.
     """
     me = identity.load(directory / "message.pem", directory / "message.key")
+    ensure_role(me, Role.SIGNER, directory)
     envelope = Envelope(me, Trust(directory / "trusted"), clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
     broker = connect(settings.broker, envelope, refusals, exchange)

@@ -14,9 +14,11 @@ from pipeline.broker.send import sender
 from pipeline.clock import Clock, now
 from pipeline.crypto import identity
 from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.identity import ensure_role
 from pipeline.crypto.trust import Trust
 from pipeline.database.engine import Database
 from pipeline.database.refused import audit_refusals
+from pipeline.stages import Role
 from pipeline.web.notify import DELIVERED, announce
 from pipeline.web.tables import audit
 from settings.web import WebSettings
@@ -45,6 +47,7 @@ def open_web_side(
         SettingsError: a key, a certificate or the trust folder is missing or wrong.
     """
     me = identity.load(directory / "message.pem", directory / "message.key")
+    ensure_role(me, Role.WEB, directory)
     envelope = Envelope(me, Trust(directory / "trusted"), clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
     broker = connect(settings.broker, envelope, refusals, exchange)

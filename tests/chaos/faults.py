@@ -20,7 +20,7 @@ from pipeline.stages import STAGES
 from tests.chaos.crew import Crew, Service
 from tests.chaos.ground import HEARTBEAT, LEASE, Ground
 
-FROZEN: Final = max(2 * HEARTBEAT, LEASE) + 2.0
+FROZEN: Final = max(3 * HEARTBEAT, LEASE) + 2.0
 """Seconds: longer than leases last, and than RabbitMQ waits for a client."""
 
 FILLED: Final = 4.0

@@ -20,8 +20,8 @@ SIDES: Final = ("web", "signer")
 LEASE: Final = 3.0
 """Seconds; shorter than a process is frozen."""
 
-HEARTBEAT: Final = 3
-"""Seconds after which RabbitMQ begins to miss a client; it gives one up after two."""
+HEARTBEAT: Final = 2
+"""Seconds; RabbitMQ gives a client up after two to three times as many."""
 
 QUICK: Final = {
     "HTTPCA_WEB_HTTP_THREADS": "8",
