@@ -55,11 +55,16 @@ says nothing ends in an exception that is no ``AMQPError``."""
 
 
 def connection_parameters(url: str) -> list[pika.URLParameters]:
-    """Read broker URLs (several, for a cluster, are separated by ``;``)."""
+    """Read broker URLs (several, for a cluster, are separated by ``;``).
+
+    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query.
+    """
     parameters = [pika.URLParameters(one) for one in url.split(";")]
     for one in parameters:
-        one.heartbeat = HEARTBEAT
-        one.blocked_connection_timeout = BLOCKED
+        if one.heartbeat is None:
+            one.heartbeat = HEARTBEAT
+        if one.blocked_connection_timeout is None:
+            one.blocked_connection_timeout = BLOCKED
         one.socket_timeout = 5.0
         one.stack_timeout = 10.0
     return parameters

@@ -11,6 +11,7 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
 from pipeline.states import State
 from tests import factories
@@ -28,10 +29,27 @@ def text(browser: Chrome) -> str:
 
 
 def press(browser: Chrome, name: str) -> None:
+    """Press a button, and wait until the page that it was on is gone."""
+    page = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(By.XPATH, f"//main//button[normalize-space()='{name}']").click()
+    until(lambda: is_gone(page))
 
 
-def until(true: Any, seconds: float = 15) -> None:
+def is_gone(element: WebElement) -> bool:
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
+
+
+def shows(browser: Chrome, sentence: str) -> None:
+    """Wait until the page says so."""
+    until(lambda: sentence in text(browser))
+
+
+def until(true: Any, seconds: float = 30) -> None:
+    """Wait for something; the time is against hanging only."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -51,8 +69,9 @@ def submit(browser: Chrome, live: Live, tmp_path: Path) -> str:
     browser.find_element(By.ID, "file").send_keys(str(file))
     browser.find_element(By.ID, "comment").send_keys("For the shop")
     press(browser, "Review")
-    assert "bücher.example" in text(browser)
+    shows(browser, "bücher.example")
     press(browser, "Submit the request")
+    until(lambda: "/requests/" in browser.current_url)
     return browser.current_url.rpartition("/")[2]
 
 
@@ -61,11 +80,11 @@ def test_a_certificate_is_requested_and_downloaded(
 ) -> None:
     browser = open_browser()
     request_id = submit(browser, live, tmp_path)
-    until(lambda: "Submitted" in text(browser))
+    shows(browser, "Submitted")
     live.website.move(request_id, State.WAITING_FOR_SIGNATURE)
-    until(lambda: "Waiting for the signature" in text(browser))
+    shows(browser, "Waiting for the signature")
     expected = x509.load_der_x509_certificate(live.website.issue(request_id))
-    until(lambda: "The certificate is ready" in text(browser))
+    shows(browser, "The certificate is ready")
     folder = tmp_path / "chromium-0" / "downloads"
     loaders: dict[str, Any] = {
         "PEM with chain": x509.load_pem_x509_certificates,
@@ -91,13 +110,13 @@ def test_a_wrong_csr_is_explained_and_can_be_mended(live: Live, open_browser: Op
     browser.get(live.url)
     browser.find_element(By.ID, "csr").send_keys("nonsense")
     press(browser, "Review")
-    assert "There is no CSR in what you sent" in text(browser)
+    shows(browser, "There is no CSR in what you sent")
     field = browser.find_element(By.ID, "csr")
     assert field.get_attribute("value") == "nonsense"
     field.clear()
     field.send_keys(PEM.decode())
     press(browser, "Review")
-    assert "www.example.test" in text(browser)
+    shows(browser, "www.example.test")
     press(browser, "Change")
     filled = browser.find_element(By.ID, "csr").get_attribute("value")
     assert filled is not None
@@ -110,9 +129,9 @@ def test_a_request_is_withdrawn(live: Live, open_browser: Open, tmp_path: Path) 
     browser = open_browser()
     request_id = submit(browser, live, tmp_path)
     press(browser, "Withdraw the request")
-    until(lambda: "You asked to withdraw" in text(browser))
+    shows(browser, "You asked to withdraw")
     live.website.move(request_id, State.WITHDRAWN)
-    until(lambda: "The request was withdrawn" in text(browser))
+    shows(browser, "The request was withdrawn")
     assert complaints(browser) == []
 
 
@@ -124,11 +143,11 @@ def test_a_known_requester_signs_in_and_sees_their_requests(
     browser.get(f"{live.url}/requests")
     browser.find_element(By.CSS_SELECTOR, "main a.button").click()
     browser.find_element(By.ID, "token").send_keys(token, Keys.ENTER)
-    until(lambda: "Signed in as web-team" in text(browser))
+    shows(browser, "Signed in as web-team")
     assert browser.current_url.endswith("/requests")
     submit(browser, live, tmp_path)
     browser.get(f"{live.url}/requests")
-    assert "www.example.test" in text(browser)
+    shows(browser, "www.example.test")
     browser.find_element(By.XPATH, "//button[.='Sign out']").click()
     until(lambda: "Signed in as" not in text(browser))
 
@@ -138,11 +157,11 @@ def test_pages_speak_the_browsers_language_and_the_chosen_one(
 ) -> None:
     browser = open_browser(language="de")
     browser.get(live.url)
-    assert "Ein Zertifikat beantragen" in text(browser)
+    shows(browser, "Ein Zertifikat beantragen")
     browser.find_element(By.LINK_TEXT, "English").click()
-    assert "Request a certificate" in text(browser)
+    shows(browser, "Request a certificate")
     browser.find_element(By.LINK_TEXT, "CA certificates").click()
-    assert "CA certificates" in text(browser)
+    shows(browser, "CA certificates")
 
 
 @pytest.mark.parametrize("width", [320, 360, 768])

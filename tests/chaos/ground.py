@@ -60,7 +60,7 @@ class Ground:
 
     def __init__(self, settings: Mapping[str, str] = QUICK) -> None:
         self.settings = settings
-        self.rabbitmq = RabbitMQ(settings={"heartbeat": HEARTBEAT, "connection_max": 60})
+        self.rabbitmq = RabbitMQ(settings={"connection_max": 60})
         self.postgresql = {
             "web": PostgreSQL(max_connections=80),
             "signer": PostgreSQL(max_connections=60),
@@ -120,7 +120,7 @@ class Ground:
         return self.rabbitmq.log_text().count("missed heartbeats from client")
 
     def _set_up(self) -> None:
-        self.broker = self.rabbitmq.url()
+        self.broker = f"{self.rabbitmq.url()}?heartbeat={HEARTBEAT}"
         self.databases = {
             side: self.postgresql[side].create_database(f"httpca_{side}") for side in SIDES
         }

@@ -108,7 +108,7 @@ class Report:
             f"{'submitted to issued, median':<36}{self.median:>7.2f}s",
             f"{'submitted to issued, slowest':<36}{self.slowest:>7.1f}s",
             "",
-            f"{'fault':<36}{'times':>8}{'lasted':>9}{'recovery':>10}{'slowest':>9}",
+            f"{'fault':<36}{'times':>8}{'lasted':>9}{'recovery':>10}{'at most':>9}",
             *(
                 f"{kind:<36}{row['count']:>8.0f}{row['lasted']:>8.1f}s"
                 f"{_seconds(row['median']):>10}{_seconds(row['max']):>9}"

@@ -6,7 +6,7 @@ from tests.chaos.faults import KINDS
 from tests.chaos.report import Report
 from tests.chaos.run import Options, run
 
-SHORT = Options(seconds=65.0, requests=3000, seed=3)
+SHORT = Options(seconds=60.0, requests=3000, seed=3)
 """As much as two cores do in less than two minutes, with starting and stopping."""
 
 
