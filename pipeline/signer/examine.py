@@ -37,7 +37,7 @@ def examine(policy: Policy, submission: Submission) -> Finding:
     try:
         csr = csrs.read(submission.csr)
     except RequesterError as error:
-        return _rejected(policy, submission, str(error))
+        return rejected(policy, submission, str(error))
     verdict = judge(policy, csr, submission.profile, submission.requester, submission.source)
     return Finding(
         submission,
@@ -56,7 +56,7 @@ def examine_safely(policy: Policy, submission: Submission) -> Finding:
         return examine(policy, submission)
     except Exception:
         log.exception("submission-breaks-policy", request_id=submission.id)
-        return _rejected(
+        return rejected(
             policy,
             submission,
             "This request could not be examined because of an error on our side; "
@@ -64,6 +64,7 @@ def examine_safely(policy: Policy, submission: Submission) -> Finding:
         )
 
 
-def _rejected(policy: Policy, submission: Submission, reason: str) -> Finding:
+def rejected(policy: Policy, submission: Submission, reason: str) -> Finding:
+    """Return the finding of a submission that no rule can judge."""
     rule = {"name": "before any rule", "action": "reject"}
     return Finding(submission, State.REJECTED, reason, {}, rule, policy.digest)

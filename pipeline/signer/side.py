@@ -1,7 +1,7 @@
 """What the signer side's actors and clock work with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,8 @@ class SignerSide:
     """The seams of the signer side: a simulation replaces each.
 
     ``random`` returns so many random bytes; ``policy`` returns the policy in force; ``mark``
-    remembers outside the database what was issued.
+    remembers outside the database what was issued. ``begun`` are the attempts of `policy` that this
+    process has on record and survives: they are not counted again while it waits for a database.
     """
 
     database: Database
@@ -34,6 +35,7 @@ class SignerSide:
     policy: Callable[[], Policy]
     issuers: Issuers
     mark: Mark
+    begun: dict[str, int] = field(default_factory=dict)
 
 
 def move(

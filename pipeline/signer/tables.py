@@ -136,6 +136,15 @@ switches: Final = Table(
 )
 """Operators' switches; ``signing-suspended`` stops `sign`."""
 
+tries: Final = Table(
+    "tries",
+    metadata,
+    Column("request_id", RequestId, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("begun_at", UtcDateTime, nullable=False),
+)
+"""Submissions without a row in ``requests`` yet, whose examination may have killed a worker."""
+
 audit: Final = audit_table(metadata)
 heartbeats: Final = heartbeat_table(metadata)
 

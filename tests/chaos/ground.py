@@ -94,13 +94,16 @@ class Ground:
         url = self.databases[side].replace("postgresql+psycopg", "postgresql")
         return psycopg.connect(url, autocommit=True, connect_timeout=5)
 
-    def crew(self, numbers: Mapping[str, int] = CREW) -> Crew:
-        """Return the processes, none of them started yet."""
+    def crew(
+        self, numbers: Mapping[str, int] = CREW, more: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Crew:
+        """Return the processes, none of them started yet; ``more`` is set for those of a kind."""
         services = []
         self.urls = []
         for kind, count in numbers.items():
             for number in range(1, count + 1):
                 settings = {**self.settings, "HTTPCA_HOME": str(self.directory)}
+                settings |= (more or {}).get(kind, {})
                 if kind == "web":
                     port = free_port()
                     settings["PORT"] = str(port)

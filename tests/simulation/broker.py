@@ -52,7 +52,7 @@ class HostileExchange(Exchange):
         """Return what lies on a queue and is not held back."""
         return [
             letter
-            for letter in self.lying[name]
+            for letter in self.lying.get(name, [])
             if letter.held_until is None or letter.held_until <= self.moment
         ]
 

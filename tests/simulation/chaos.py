@@ -46,7 +46,7 @@ STRIKES: Final[dict[Place, tuple[Fault, ...]]] = {
     Place.ENDED: (FREEZE,),
     Place.SEND: (FREEZE, Fault.KILLED_BEFORE_SEND, Fault.PUBLISH_REFUSED, Fault.BROKER_OUT),
     Place.SENT: (FREEZE, Fault.KILLED_AFTER_SEND, Fault.CONFIRM_LOST),
-    Place.KEY: (FREEZE, Fault.KILLED_AT_KEY, Fault.KEY_OUT),
+    Place.KEY: (FREEZE, FREEZE, Fault.KILLED_AT_KEY, Fault.KEY_OUT),
     Place.WAIT: (FREEZE, Fault.STOPPED_WAITING),
 }
 

@@ -211,6 +211,7 @@ class SeamedDatabase(Database):
             raise _broken("COMMIT")
         super().commit(connection)
         runner.committed()
+        world.look_at(runner.side)
         if runner.reach(Place.COMMITTED) is Fault.ANSWER_LOST:
             world.took_effect(Fault.ANSWER_LOST, runner)
             raise _broken("COMMIT")
@@ -285,7 +286,10 @@ class Key:
             world.took_effect(Fault.KEY_OUT, runner)
             raise KeyUnavailable("out in the simulation")
         runner.within_batch(runner.signed)
-        world.is_signed(tbs)
+        if runner.transactions:
+            world.wrong("the CA key is used with a transaction open")
+        else:
+            world.is_signed(tbs)
         runner.signed += 1
         if world.breaks(b"poison", tbs):
             world.took_effect(Fault.ITEM_FAILS, runner)

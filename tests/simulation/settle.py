@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from pipeline.stages import STAGES, Role
+from pipeline.stages import STAGES
 from pipeline.states import FINAL, State
 from tests.simulation.people import People
 from tests.simulation.runner import Runner
@@ -76,7 +76,7 @@ def _drain(world: World) -> bool:
             return True
         queue = world.rng.choice(names)
         letter = world.exchange.lying[queue].pop(0)
-        workers = world.web_workers if STAGES[queue].side is Role.WEB else world.signer_workers
+        workers = world.workers_of(STAGES[queue].side)
         world.deliver(world.rng.choice(workers), queue, letter)
         if world.problems:
             return True

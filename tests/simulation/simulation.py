@@ -65,7 +65,8 @@ class Simulation:
             (10, self.time),
             (8, self.decide),
             (6, self.operator),
-            (2, self.withdraw),
+            (4, self.withdraw),
+            (8, self.overtake),
             (9, self.mischief),
             (2, self.jump),
             (2, self.policy),
@@ -100,8 +101,8 @@ class Simulation:
     def _deliver_one(self) -> bool:
         world = self.world
         idle = {
-            Role.WEB: [runner for runner in world.web_workers if not runner.busy],
-            Role.SIGNER: [runner for runner in world.signer_workers if not runner.busy],
+            side: [runner for runner in world.workers_of(side) if not runner.busy]
+            for side in (Role.WEB, Role.SIGNER)
         }
         due = {name: world.exchange.due(name) for name in STAGES if idle[STAGES[name].side]}
         names = [name for name, letters in due.items() if letters]
@@ -252,6 +253,31 @@ class Simulation:
             exchange.lying[wrong].append(letter)
         else:
             return False
+        return True
+
+    def overtake(self) -> bool:
+        """A process stays frozen until its lease is over and another takes up the same stage."""
+        world = self.world
+        frozen = [runner for runner in (*world.web_workers, *world.signer_workers) if runner.busy]
+        if not frozen or not world.chaos.likely(Fault.LEASE_OVER):
+            return False
+        slow = self.rng.choice(frozen)
+        lease = world.template.signer_settings.worker.lease_time
+        world.move(lease + timedelta(seconds=1))
+        timer, sweep = world.web_timer, world.web_clock.sweep
+        if slow.side is Role.SIGNER:
+            timer, sweep = world.signer_timer, world.signer_clock.sweep
+        if timer.busy:
+            return False
+        world.tell(slow, "stays frozen")
+        timer.start("sweep", sweep)
+        for letter in world.exchange.due(slow.letter.queue if slow.letter else ""):
+            idle = [one for one in world.workers_of(slow.side) if not one.busy]
+            if idle:
+                world.exchange.lying[letter.queue].remove(letter)
+                world.deliver(idle[0], letter.queue, letter)
+        if slow.busy and self.rng.random() < 0.5:
+            slow.resume()
         return True
 
     def jump(self) -> bool:

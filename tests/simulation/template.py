@@ -91,7 +91,9 @@ class Forever:
 
     def __init__(self, side: Side) -> None:
         name = f"file:/simulation-{side}?vfs=memdb"
-        self.look = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
+        self.look = sqlite3.connect(
+            name, timeout=0, uri=True, isolation_level=None, check_same_thread=False
+        )
         self.database = open_database(f"sqlite:///{name}&uri=true")
         migrate(self.database, side)
         only_signer = _SIGNER_NEVER if side == "signer" else ()

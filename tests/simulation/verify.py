@@ -59,6 +59,7 @@ class Reckoning:
             *self.decisions_count(),
             *self.only_what_may_be_issued(),
             *self.failures_have_causes(),
+            *self.nothing_was_refused(),
         ]
         for problem in problems:
             self.world.wrong(problem)
@@ -197,6 +198,21 @@ class Reckoning:
                     yield f"{name} failed as if its worker had died of it, and none had"
             elif "poison" not in name or "ZeroDivisionError" not in reason:
                 yield f"{name} failed: {reason}"
+
+    def nothing_was_refused(self) -> Iterator[str]:
+        """Nobody lies here, so nothing that came was unfit; and each decision came once."""
+        for side in (self.web, self.signer):
+            for row in every(side, "audit"):
+                if row["event"] in ("outcome-refused", "second-submission-refused"):
+                    yield f"{self._name(row['request_id'])}: {row['event']}: {row['details']}"
+        recorded = Counter(
+            row["details"]["decision"]
+            for row in every(self.signer, "audit")
+            if row["event"] == "decision-recorded"
+        )
+        for message_id, times in recorded.items():
+            if times > 1:
+                yield f"decision {message_id} was recorded {times} times"
 
     def _digest(self, key: str) -> str:
         row = self.submissions[key]

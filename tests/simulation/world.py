@@ -52,6 +52,17 @@ FUTURE = "from-the-future"
 
 WAITS = State.WAITING_FOR_SIGNATURE
 
+_SIGNED = """
+SELECT r.state, (SELECT count(*) FROM seen_states s WHERE s.id = r.id AND s.target = 'failed')
+FROM tbs t JOIN requests r ON r.id = t.request_id WHERE t.octets = ?
+"""
+_AT_ANY_TIME = """
+SELECT (SELECT count(*) FROM requests WHERE state = 'issued'),
+       (SELECT count(*) FROM certificates),
+       (SELECT count(*) FROM seen_states),
+       (SELECT count(*) FROM audit WHERE event = 'state-changed')
+"""
+
 _UNFINISHED = frozenset(
     {
         *DEATHS,
@@ -149,6 +160,10 @@ class World:
         """Return the database of a side, without faults."""
         of = self.template.web if side is Role.WEB else self.template.signer
         return of.database
+
+    def workers_of(self, side: Role) -> list[Runner]:
+        """Return the workers of a side."""
+        return self.web_workers if side is Role.WEB else self.signer_workers
 
     def _make_web(self) -> None:
         trust = self.template.web_trust
@@ -346,9 +361,22 @@ class World:
         return word in tbs and not self.mended
 
     def is_signed(self, tbs: bytes) -> None:
-        """Check at the moment of signing that exactly this TBS is committed."""
-        if not self.template.signer.ask("SELECT 1 FROM tbs WHERE octets = ?", tbs):
+        """Check at the moment of signing that exactly this TBS is committed, and still wanted."""
+        found = self.template.signer.ask(_SIGNED, tbs)
+        if not found:
             self.wrong("the CA key was asked to sign a TBS that is not committed")
+        for state, failed in found:
+            if state not in (WAITS, State.ISSUED, State.FAILED) and not failed:
+                self.wrong(f"the CA key was asked to sign for a request that is {state}")
+
+    def look_at(self, side: Role) -> None:
+        """Check after every commit what must hold at any time, not only in the end."""
+        of = self.template.web if side is Role.WEB else self.template.signer
+        ((issued, certificates, changes, entries),) = of.ask(_AT_ANY_TIME)
+        if issued != certificates:
+            self.wrong(f"{side}: {issued} requests are issued, {certificates} certificates stored")
+        if changes != entries:
+            self.wrong(f"{side}: {changes} changes are committed, {entries} are in the audit")
 
 
 def _again(letter: Letter) -> Fault:

@@ -3,7 +3,9 @@
 (unknown) → WAITING_FOR_APPROVAL, WAITING_FOR_SIGNATURE or REJECTED, by the rules.
 WAITING_FOR_APPROVAL → WITHDRAWN, at the requester's wish.
 
-The first CSR for an id wins; another one is refused and audited.
+The first CSR for an id wins; another one is refused and audited. What may have killed a worker
+before, since its message was delivered again, is examined after the rest and alone; its attempt is
+on record before, and after too many it is rejected.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +22,7 @@ from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Submission, SubmissionBatch, clip
+from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
 from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.side import SignerSide, move
@@ -44,8 +47,15 @@ def policy(side: SignerSide, received: Received) -> None:
         known = _known(connection, wanted)
     rules = side.policy()
     _notice_a_restore(side, wanted.values(), known)
-    findings = [examine_safely(rules, wanted[key]) for key in wanted if key not in known]
+    fresh = [submission for key, submission in wanted.items() if key not in known]
+    suspected = suspects.among(side, fresh, redelivered=received.redelivered)
+    findings = [examine_safely(rules, one) for one in fresh if one.id not in suspected]
     overtaken = _store_all(side, findings)
+    for one in fresh:
+        if one.id in suspected:
+            findings.append(suspects.examine_alone(side, rules, one))
+            overtaken |= _store_all(side, findings[-1:])
+    suspects.forget(side, wanted if received.redelivered else suspected)
     if overtaken:  # another worker stored these while we examined them
         with side.database.read() as connection:
             known |= _known(connection, overtaken)

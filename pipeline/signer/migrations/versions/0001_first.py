@@ -120,6 +120,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_switches"),
     )
     op.create_table(
+        "tries",
+        sa.Column("request_id", RequestId, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("begun_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("request_id", name="pk_tries"),
+    )
+    op.create_table(
         "certificates",
         sa.Column("request_id", RequestId, nullable=False),
         sa.Column("serial", sa.String(length=40), nullable=False),

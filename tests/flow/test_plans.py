@@ -1,0 +1,146 @@
+"""No stage reads a whole table, however many requests there are."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from pipeline.database.engine import Database
+from tests.flow.conftest import MakeWorld
+from tests.flow.world import World
+
+ROWS = 100_000
+
+LARGE = ("requests", "submissions", "certificates", "tbs", "decisions", "audit")
+"""Tables that grow with every request."""
+
+REQUESTS = """
+    INSERT INTO requests (id, state, revision, reason, created_at, changed_at, attempts{columns})
+    SELECT gen_random_uuid(), CASE WHEN mod(n, 3) = 0 THEN 'rejected' ELSE 'issued' END, 3, '',
+           now() - n * interval '1 second', now(), 0{values}
+    FROM generate_series(1, {rows}) n
+"""
+
+MORE = {
+    "web": (", withdrawal_wished", ", false"),
+    "signer": (", told_revision, tell_at", ", 3, now()"),
+}
+
+OTHERS = {
+    "web": [
+        """INSERT INTO submissions (request_id, csr, profile, source, comment)
+           SELECT id, '\\x00', 'server', 'api', '' FROM requests""",
+        "INSERT INTO issuers (fingerprint, chain, root, heard_at) VALUES ('', '', '', now())",
+        """INSERT INTO certificates (request_id, certificate, issuer, received_at)
+           SELECT id, '\\x00', '', now() FROM requests WHERE state = 'issued'""",
+    ],
+    "signer": [
+        """INSERT INTO submissions (request_id, csr, profile_name, source, comment, submitted_at,
+                                    profile, rule, issuer, policy_digest)
+           SELECT id, '\\x00', 'server', 'api', '', now(), '{}', '{}', '', '' FROM requests""",
+        """INSERT INTO certificates (request_id, serial, issuer, certificate, issued_at)
+           SELECT id, md5(id::text), '', '\\x00', now() FROM requests WHERE state = 'issued'""",
+        """INSERT INTO tbs (request_id, serial, issuer, not_before, not_after, octets, created_at)
+           SELECT id, md5(id::text), '', now(), now(), '\\x00', now()
+           FROM requests WHERE state = 'issued'""",
+        """INSERT INTO decisions (id, request_id, approver, verdict, reason, effect, decided_at,
+                                  received_at, token)
+           SELECT id, id, 'approver', 'accept', '', 'counted', now(), now(), '\\x00'
+           FROM requests""",
+    ],
+}
+
+AUDIT = """
+    INSERT INTO audit (at, event, request_id, details)
+    SELECT now(), 'state-changed', id, '{}' FROM requests
+"""
+
+
+def fill(database: Database, side: str) -> None:
+    columns, values = MORE[side]
+    with database.write() as connection:
+        for statement in (
+            REQUESTS.format(columns=columns, values=values, rows=ROWS),
+            *OTHERS[side],
+            AUDIT,
+            "ANALYZE",
+        ):
+            connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def plans(*databases: Database) -> Iterator[dict[str, str]]:
+    """Collect the plan of every statement that is executed meanwhile."""
+    found: dict[str, str] = {}
+
+    def explain(
+        connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
+    ) -> None:
+        if not re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)", statement):
+            return
+        with connection.connection.cursor() as cursor:
+            one = parameters[0] if many else parameters
+            cursor.execute("EXPLAIN " + statement, one)
+            found[statement] = "\n".join(row[0] for row in cursor.fetchall())
+
+    for database in databases:
+        event.listen(database.engine, "before_cursor_execute", explain)
+    yield found
+    for database in databases:
+        event.remove(database.engine, "before_cursor_execute", explain)
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_no_stage_reads_a_whole_table(make_world: MakeWorld) -> None:
+    world = make_world()
+    fill(world.web_database, "web")
+    fill(world.signer_database, "signer")
+
+    with plans(world.web_database, world.signer_database) as found:
+        live(world)
+
+    assert len(found) > 20
+    scans = {
+        statement: plan
+        for statement, plan in found.items()
+        if re.search(rf"Seq Scan on ({'|'.join(LARGE)})\b", plan)
+    }
+    assert scans == {}
+
+
+def live(world: World) -> None:
+    """Let every stage and every clock do what it does."""
+    signed = [world.submit(f"host-{number}.test") for number in range(3)]
+    rejected = world.submit("host.invalid")
+    accepted, refused, withdrawn, left = (
+        world.submit(f"{name}.example.com") for name in ("a", "b", "c", "d")
+    )
+    world.run()
+    world.decide(accepted, "accept")
+    world.decide(refused, "reject", reason="Not ours.")
+    world.withdraw(withdrawn)
+    world.time.move(days=31)
+    world.sweep()
+    ends = {
+        **dict.fromkeys((*signed, accepted), "issued"),
+        **dict.fromkeys((rejected, refused), "rejected"),
+        withdrawn: "withdrawn",
+        left: "expired",
+    }
+    assert {one: world.states(one) for one in ends} == {
+        one: (end, end) for one, end in ends.items()
+    }
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_a_statement_that_reads_a_whole_table_would_be_seen(make_world: MakeWorld) -> None:
+    world = make_world()
+    fill(world.signer_database, "signer")
+
+    with plans(world.signer_database) as found, world.signer_database.read() as connection:
+        connection.execute(text("SELECT count(*) FROM requests WHERE reason = 'x'"))
+
+    assert any("Seq Scan on requests" in plan for plan in found.values())
