@@ -13,6 +13,10 @@ from settings.load import Settings
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 """A time span in seconds."""
 
+QueueType = Literal["classic", "quorum"]
+"""What RabbitMQ makes of our queues: one copy on one node, or several in a cluster that go on when
+a node ends. It is chosen once: RabbitMQ refuses to make an existing queue another one."""
+
 EMBEDDED = "memory:"
 """The broker of `httpca dev`: in memory, in one process."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from settings.common import Log, Seconds, Worker, check_broker, database_url
+from settings.common import Log, QueueType, Seconds, Worker, check_broker, database_url
 from settings.load import FILE, Settings, load
 
 
@@ -38,6 +38,7 @@ class SignerSettings(Settings, frozen=True):
     role: Literal["signer"]
     database: str
     broker: str = "memory:"
+    queue_type: QueueType = "classic"
     passphrase_file: str = ""
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     tell_delay: Seconds = 2.0

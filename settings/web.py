@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from pipeline.errors import SettingsError
-from settings.common import Log, Seconds, Worker, check_broker, database_url
+from settings.common import Log, QueueType, Seconds, Worker, check_broker, database_url
 from settings.load import FILE, Settings, load
 
 
@@ -57,6 +57,7 @@ class WebSettings(Settings, frozen=True):
     role: Literal["web"]
     database: str
     broker: str = "memory:"
+    queue_type: QueueType = "classic"
     profiles: list[str] = msgspec.field(default_factory=lambda: ["server", "client"])
     secret: str = ""
     directory: str = ""

@@ -62,6 +62,6 @@ def carrier_of(settings: ApproverSettings) -> Carrier:
 
 
 def _connect(url: str) -> Publisher:
-    from pipeline.broker.rabbitmq import open_publisher  # only where there is a broker
+    from pipeline.broker.publisher import open_publisher  # only where there is a broker
 
     return open_publisher(url)

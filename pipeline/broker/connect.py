@@ -7,11 +7,15 @@ from pipeline.broker.memory import Exchange, MemoryBroker
 from pipeline.broker.refusals import Refusals
 from pipeline.crypto.envelope import Envelope
 from pipeline.errors import HttpcaError
-from settings.common import EMBEDDED
+from settings.common import EMBEDDED, QueueType
 
 
 def connect(
-    url: str, envelope: Envelope, refusals: Refusals, exchange: Exchange | None = None
+    url: str,
+    envelope: Envelope,
+    refusals: Refusals,
+    exchange: Exchange | None = None,
+    queue_type: QueueType = "classic",
 ) -> dramatiq.Broker:
     """Return the broker of one side, with its gate; nothing is connected yet.
 
@@ -22,7 +26,7 @@ def connect(
     if url != EMBEDDED:
         from pipeline.broker.rabbitmq import SignedRabbitmqBroker
 
-        return SignedRabbitmqBroker(url, gate)
+        return SignedRabbitmqBroker(url, gate, queue_type)
     if exchange is None:
         raise HttpcaError(
             f"the broker {EMBEDDED} lives inside `httpca dev`; a process of its own needs "

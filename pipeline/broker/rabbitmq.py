@@ -1,36 +1,29 @@
-"""RabbitMQ: queues, publishing with confirms, and consuming through the gate.
+"""RabbitMQ: queues, and consuming through the gate.
 
 Each queue has an exchange of its own name; permissions can so be given per stage. Only the
 consuming side declares (queue, exchange, dead letters): declaring needs rights that also delete.
 There are no delay queues and no retries in the broker: rows say what is still to be done.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import pika
-import pika.exceptions
 import structlog
 from dramatiq import Message, MessageProxy
 from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer, _RabbitmqMessage
 from dramatiq.common import xq_name
 from dramatiq.errors import ConnectionClosed
-from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from pipeline.broker import encoder
 from pipeline.broker.consumer import Gate
 from pipeline.broker.outage import Outage, hush
-from pipeline.errors import BrokerUnavailable, MessageRefused
+from pipeline.broker.publisher import TROUBLE, Publisher, connection_parameters
+from pipeline.errors import MessageRefused
 from pipeline.messages import CARRIES, WakeUp
+from settings.common import QueueType
 
 log = structlog.get_logger(__name__)
-
-HEARTBEAT: Final = 30
-"""Seconds; a dead peer is noticed after two."""
-
-BLOCKED: Final = 30.0
-"""Seconds after which a connection that the broker blocks (memory or disk alarm) is given up."""
 
 DEAD_LETTERS: Final = {
     "x-max-length": 10_000,
@@ -43,89 +36,20 @@ DEAD_LETTERS: Final = {
 WAKE_UPS: Final[dict[str, Any]] = {"x-max-length": 100, "x-overflow": "drop-head"}
 """One wake-up says as much as a hundred: while a worker is away its clock's do not pile up."""
 
-PROPERTIES: Final = pika.BasicProperties(delivery_mode=2, content_type="application/jose")
-
 REASON: Final = "httpca-reason"
 REFUSED_AT: Final = "httpca-refused-at"
 """The headers in which a dead letter says why and when it was refused; only operators read them."""
-
-TROUBLE: Final = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
-"""What pika raises when the broker is out of reach. A broker that accepts the connection and then
-says nothing ends in an exception that is no ``AMQPError``."""
-
-
-def connection_parameters(url: str) -> list[pika.URLParameters]:
-    """Read broker URLs (several, for a cluster, are separated by ``;``).
-
-    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query.
-    """
-    parameters = [pika.URLParameters(one) for one in url.split(";")]
-    for one in parameters:
-        if one.heartbeat is None:
-            one.heartbeat = HEARTBEAT
-        if one.blocked_connection_timeout is None:
-            one.blocked_connection_timeout = BLOCKED
-        one.socket_timeout = 5.0
-        one.stack_timeout = 10.0
-    return parameters
-
-
-class Publisher:
-    """Publishes octets to queues, each confirmed by the broker; for one thread."""
-
-    def __init__(self, parameters: Sequence[pika.URLParameters]) -> None:
-        self._parameters = parameters
-        self._connection: Any = None
-        self._channel: Any = None
-
-    def publish(self, queue: str, octets: bytes) -> None:
-        """Publish and wait for the confirm; a connection that was lost is opened again, once.
-
-        Raises:
-            BrokerUnavailable: the broker is out of reach, or the queue is not declared yet.
-        """
-        try:
-            self._publish(queue, octets)
-        except pika.exceptions.UnroutableError as error:
-            raise BrokerUnavailable(f"queue {queue} is not declared yet") from error
-        except TROUBLE:
-            self.close()
-            try:
-                self._publish(queue, octets)
-            except TROUBLE as error:
-                self.close()
-                raise BrokerUnavailable(f"{type(error).__name__} for queue {queue}") from error
-
-    def close(self) -> None:
-        """Close the connection, if it is open."""
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None and connection.is_open:
-            try:
-                connection.close()
-            except TROUBLE as error:
-                log.debug("connection-closed-badly", error=type(error).__name__)
-
-    def _publish(self, queue: str, octets: bytes) -> None:
-        if self._channel is None:
-            self._connection = pika.BlockingConnection(self._parameters)
-            self._channel = self._connection.channel()
-            self._channel.confirm_delivery()
-        self._channel.basic_publish(queue, queue, octets, PROPERTIES, mandatory=True)
-
-
-def open_publisher(url: str) -> Publisher:
-    """Return a publisher; it connects when it first publishes."""
-    return Publisher(connection_parameters(url))
 
 
 class SignedRabbitmqBroker(RabbitmqBroker):
     """Dramatiq's RabbitMQ broker, with the gate in its consumers and signatures on what it sends."""
 
-    def __init__(self, url: str, gate: Gate) -> None:
+    def __init__(self, url: str, gate: Gate, queue_type: QueueType = "classic") -> None:
         super().__init__(middleware=[], confirm_delivery=True, parameters=[])
         self.parameters = connection_parameters(url)
         self.gate = gate
         self.outage = Outage()
+        self._kind = {} if queue_type == "classic" else {"x-queue-type": queue_type}
         self._publishers: list[Publisher] = []
 
     @property
@@ -195,6 +119,7 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         arguments = {"x-dead-letter-exchange": dead, "x-dead-letter-routing-key": dead}
         if CARRIES[queue_name] is WakeUp:
             arguments = WAKE_UPS
+        arguments = arguments | self._kind
         declared = self.channel.queue_declare(queue_name, durable=True, arguments=arguments)
         self.channel.queue_bind(queue_name, queue_name, queue_name)
         return declared
@@ -204,7 +129,9 @@ class SignedRabbitmqBroker(RabbitmqBroker):
 
     def _declare_xq_queue(self, queue_name: str) -> Any:
         dead = xq_name(queue_name)
-        declared = self.channel.queue_declare(dead, durable=True, arguments=DEAD_LETTERS)
+        declared = self.channel.queue_declare(
+            dead, durable=True, arguments=DEAD_LETTERS | self._kind
+        )
         self.channel.queue_bind(dead, dead, dead)
         return declared
 

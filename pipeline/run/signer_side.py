@@ -67,7 +67,7 @@ def open_signer_side(
     ensure_role(me, Role.SIGNER, directory)
     envelope = Envelope(me, Trust(directory / "trusted"), clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
-    broker = connect(settings.broker, envelope, refusals, exchange)
+    broker = connect(settings.broker, envelope, refusals, exchange, settings.queue_type)
     issuers = load_issuers(settings, directory, clock, signs=signs)
     mark = Mark(directory / "data")
     policy_file = directory / "policy.toml"

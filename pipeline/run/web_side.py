@@ -50,7 +50,7 @@ def open_web_side(
     ensure_role(me, Role.WEB, directory)
     envelope = Envelope(me, Trust(directory / "trusted"), clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
-    broker = connect(settings.broker, envelope, refusals, exchange)
+    broker = connect(settings.broker, envelope, refusals, exchange, settings.queue_type)
     delivered = partial(announce, database, DELIVERED)
     side = WebSide(database, sender(broker), settings, clock, delivered)
     return OpenedWeb(side, broker, refusals)

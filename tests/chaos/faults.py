@@ -15,7 +15,7 @@ import pika
 import psycopg
 from pika.exceptions import ChannelClosedByBroker
 
-from pipeline.broker.rabbitmq import TROUBLE
+from pipeline.broker.publisher import TROUBLE
 from pipeline.stages import STAGES
 from tests.chaos.crew import Crew, Service
 from tests.chaos.ground import HEARTBEAT, LEASE, Ground
@@ -222,7 +222,7 @@ def _channel(scene: Scene) -> Iterator[Any]:
 
 
 def _parameters(scene: Scene, heartbeat: int | None = None) -> pika.URLParameters:
-    parameters = pika.URLParameters(scene.ground.broker)
+    parameters = pika.URLParameters(scene.ground.rabbitmq.url())
     parameters.heartbeat = heartbeat
     parameters.stack_timeout = 2.0  # when it is full, it takes connections and says nothing
     return parameters

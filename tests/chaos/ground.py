@@ -53,14 +53,17 @@ CREW: Final = {
 
 
 class Ground:
-    """RabbitMQ, a PostgreSQL for each side, and the folder that `httpca setup` makes.
+    """RabbitMQ, of one node or several, a PostgreSQL for each side, and the folder of `httpca setup`.
 
     The servers' data stay over their ends; everything is gone when the block ends.
     """
 
-    def __init__(self, settings: Mapping[str, str] = QUICK) -> None:
+    def __init__(self, settings: Mapping[str, str] = QUICK, nodes: int = 1) -> None:
         self.settings = settings
         self.rabbitmq = RabbitMQ(settings={"connection_max": 60})
+        self.others = [
+            RabbitMQ(name=f"httpca{number}", beside=self.rabbitmq) for number in range(2, nodes + 1)
+        ]
         self.postgresql = {
             "web": PostgreSQL(max_connections=80),
             "signer": PostgreSQL(max_connections=60),
@@ -77,6 +80,9 @@ class Ground:
                 self._stack.callback(server.stop)
             with ThreadPoolExecutor(len(servers)) as starters:
                 list(starters.map(lambda server: server.start(), servers))
+            for node in self.others:
+                self._stack.callback(node.stop)
+                node.start()
             self._set_up()
             self._stack = self._stack.pop_all()
         return self
@@ -123,7 +129,8 @@ class Ground:
         return self.rabbitmq.log_text().count("missed heartbeats from client")
 
     def _set_up(self) -> None:
-        self.broker = f"{self.rabbitmq.url()}?heartbeat={HEARTBEAT}"
+        nodes = (self.rabbitmq, *self.others)
+        self.broker = ";".join(f"{node.url()}?heartbeat={HEARTBEAT}" for node in nodes)
         self.databases = {
             side: self.postgresql[side].create_database(f"httpca_{side}") for side in SIDES
         }

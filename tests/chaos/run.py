@@ -52,7 +52,7 @@ def run(options: Options) -> Report:
         crew = stack.enter_context(ground.crew())
         scene = Scene(ground, crew, random.Random(options.seed))
         stack.callback(scene.ending.set)
-        _wait_until_up(ground)
+        wait_until_up(ground)
         load = Load(
             ground.urls, token, options.requests, options.seconds, random.Random(options.seed)
         )
@@ -107,7 +107,8 @@ def run(options: Options) -> Report:
         )
 
 
-def _wait_until_up(ground: Ground) -> None:
+def wait_until_up(ground: Ground) -> None:
+    """Wait until all web processes say that all is well."""
     deadline = time.monotonic() + UP_WITHIN
     for url in ground.urls:
         while True:

@@ -189,7 +189,8 @@ def test_a_restored_signer_stops_before_it_takes_anything_in(
 
     def look(*arguments: Any) -> set[str]:
         seen.append(operate.suspended(arguments[0]))
-        return admit(*arguments)
+        admitted: set[str] = admit(*arguments)
+        return admitted
 
     monkeypatch.setattr(policy, "admit", look)
     settle(world)

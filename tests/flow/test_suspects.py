@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from pipeline.crypto import csr as csrs
+from pipeline.messages import Submission
+from pipeline.signer import examine
 from pipeline.signer import tables as signer_tables
+from pipeline.signer.policy import Policy
 from tests.flow.world import POLICY, RELAY, World
 
 
@@ -35,15 +37,14 @@ def tries(world: World) -> dict[str, int]:
 
 @pytest.fixture
 def _deadly(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = csrs.read
+    judge = examine.examine
 
-    def kills(octets: bytes) -> csrs.Csr:
-        found = read(octets)
-        if any(name.value == "deadly.test" for name in found.names):
+    def kills(policy: Policy, submission: Submission) -> examine.Finding:
+        if b"deadly.test" in submission.csr:
             raise Killed
-        return found
+        return judge(policy, submission)
 
-    monkeypatch.setattr(csrs, "read", kills)
+    monkeypatch.setattr(examine, "examine", kills)
 
 
 def restart(world: World) -> None:

@@ -21,14 +21,9 @@ from urllib.parse import quote
 import pika
 from pika.exceptions import AMQPError
 
+from tests.servers.erlang import FRUGAL, ON_LOOPBACK, epmd, scripts
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.process import ServerError, ServerProcess, temporary_folder
-
-SCRIPTS = "rabbitmq/lib/rabbitmq_server-*/sbin"
-
-# One scheduler each, asleep when there is nothing to do: tests have few cores.
-FRUGAL = "+S 1:1 +SDcpu 1:1 +SDio 1 +A 1 +sbwt none +sbwtdcpu none +sbwtdio none"
-ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{port}
@@ -48,6 +43,9 @@ class RabbitMQ:
         directory: where its files lie, kept when it stops; a temporary folder when None.
         port: for AMQP; a free one when None. It stays the same over a restart.
         settings: further lines of its configuration file, by their keys.
+        name: of the node, which must be its own in a cluster.
+        beside: a node that is started before this one, ended after it, and that it makes a cluster
+            with: both have one cookie and one epmd.
     """
 
     user = "guest"
@@ -59,12 +57,22 @@ class RabbitMQ:
         *,
         port: int | None = None,
         settings: Mapping[str, object] | None = None,
+        name: str = "httpca",
+        beside: RabbitMQ | None = None,
     ) -> None:
         self.port = port or free_port()
+        self.node = f"{name}@localhost"
         self.settings = dict(settings or {})
+        if beside is not None:
+            backend = "cluster_formation.peer_discovery_backend"
+            self.settings |= {
+                backend: "classic_config",
+                "cluster_formation.classic_config.nodes.1": beside.node,
+            }
+        self._beside = beside
         self._given = directory
         self._distribution_port = free_port()
-        self._epmd_port = free_port()
+        self._epmd_port: int = free_port() if beside is None else beside._epmd_port
         self._folder: Path | None = None
         self._epmd: ServerProcess | None = None
         self._node: ServerProcess | None = None
@@ -105,7 +113,7 @@ class RabbitMQ:
             return
         folder = self._prepare()
         environment = self._environment(folder)
-        if self._epmd is None:
+        if self._epmd is None and self._beside is None:
             # Ours from the start, so that it is known which one to end.
             self._epmd = ServerProcess(
                 [epmd(), "-address", LOOPBACK, "-port", str(self._epmd_port)],
@@ -178,6 +186,12 @@ class RabbitMQ:
         rows = (line.rsplit("\t", 1) for line in table.splitlines() if "\t" in line)
         return {name: int(messages) for name, messages in rows}
 
+    def leaders(self, vhost: str = "/") -> dict[str, str]:
+        """Return the node that leads each quorum queue of a vhost."""
+        table = self.ctl("list_queues", "--vhost", vhost, "--no-table-headers", "name", "leader")
+        rows = (line.split("\t") for line in table.splitlines())
+        return {row[0]: row[1] for row in rows if len(row) == 2 and row[1]}
+
     def ctl(self, *arguments: str) -> str:
         """Run a rabbitmqctl command (each takes a second or two) and return its output.
 
@@ -227,8 +241,15 @@ class RabbitMQ:
         cookie = folder / ".erlang.cookie"
         if not cookie.exists():
             cookie.touch(mode=0o600)
-            cookie.write_text(secrets.token_hex(16))
+            cookie.write_text(self._cookie())
         return folder
+
+    def _cookie(self) -> str:
+        if self._beside is None:
+            return secrets.token_hex(16)
+        if self._beside._folder is None:
+            raise ServerError(f"{self._beside.node} is to be started before {self.node}")
+        return (self._beside._folder / ".erlang.cookie").read_text()
 
     def _environment(self, folder: Path) -> dict[str, str]:
         return {
@@ -238,7 +259,7 @@ class RabbitMQ:
             "ERL_EPMD_ADDRESS": LOOPBACK,
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
-            "RABBITMQ_NODENAME": "httpca@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self._distribution_port),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "environment.conf"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
@@ -271,27 +292,3 @@ class RabbitMQ:
         if self._given is None and self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-
-def scripts() -> Path:
-    """Return the folder of RabbitMQ's own commands.
-
-    Raises:
-        ServerError: RabbitMQ is not installed.
-    """
-    found = sorted(Path("/usr/lib").glob(SCRIPTS))
-    if not found:
-        raise ServerError("RabbitMQ is not installed: apt-get install rabbitmq-server")
-    return found[-1]
-
-
-def epmd() -> Path:
-    """Return Erlang's name server, which comes with RabbitMQ.
-
-    Raises:
-        ServerError: Erlang is not installed.
-    """
-    found = [*Path("/usr/lib/erlang").glob("erts-*/bin/epmd")]
-    if not found:
-        raise ServerError("Erlang is not installed: apt-get install rabbitmq-server")
-    return found[-1]

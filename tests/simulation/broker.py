@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pipeline import messages
 from pipeline.broker.memory import Exchange
@@ -24,6 +24,9 @@ class Letter:
     held_until: datetime | None = None
 
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass
 class HostileExchange(Exchange):
     """Queues that keep everything in sight; what happens to it is decided elsewhere."""
@@ -31,7 +34,7 @@ class HostileExchange(Exchange):
     lying: dict[str, list[Letter]] = field(default_factory=lambda: {name: [] for name in STAGES})
     history: list[Letter] = field(default_factory=list)
     certificates: dict[str, set[bytes]] = field(default_factory=dict)
-    moment: datetime = datetime.min
+    moment: datetime = LONG_AGO
 
     def publish(self, name: str, octets: bytes) -> None:
         """Take a message."""

@@ -53,8 +53,10 @@ class Report:
         ends = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
         parts = [
             table(self.tally, self.runs),
-            f"{self.runs} simulations of {self.steps} steps in {self.seconds:.0f} s;"
-            f" {self.requests} requests: {ends}; {len(self.failed)} simulations failed",
+            (
+                f"{self.runs} simulations of {self.steps} steps in {self.seconds:.0f} s;"
+                f" {self.requests} requests: {ends}; {len(self.failed)} simulations failed"
+            ),
             *self.missing(),
         ]
         for seed, result in list(self.failed.items())[:SHOWN]:

@@ -1,7 +1,8 @@
 """Where faults can strike, and which one strikes next.
 
 Each simulation has a climate of its own: some kinds of fault do not exist in it, others are common.
-So some runs show what two kinds do together while all else is well, and some are plain hell.
+So some runs show what two kinds do together while all else is well, some are plain hell, and some
+are duels of processes that freeze and overtake each other.
 """
 
 import random
@@ -55,6 +56,12 @@ DEATHS: Final = frozenset(
 )
 """What ends a process."""
 
+DUELS: Final = 0.25
+"""How many simulations are about little but processes that freeze and overtake each other."""
+_DISTURBS_DUELS: Final = frozenset(
+    fault for fault in Fault if fault.deadly or fault.startswith(("database:", "key:", "stop:"))
+)
+
 _RATES: Final = (0.0, 0.3, 1.0, 2.0)
 _OFTEN: Final = {Place.STATEMENT: 0.015, Place.KEY: 0.6, Place.WAIT: 0.2}
 """How likely something strikes at a place, in a climate of 1."""
@@ -70,6 +77,9 @@ class Chaos:
         self.tally: Counter[Fault] = Counter()
         self.climate = {fault: rng.choice(_RATES) for fault in Fault}
         self.harshness = rng.choice((0.3, 1.0, 1.0, 2.0))
+        if rng.random() < DUELS:
+            self.climate |= dict.fromkeys(_DISTURBS_DUELS, 0.0)
+            self.climate |= dict.fromkeys((FREEZE, Fault.LEASE_OVER), 3.0)
 
     def strike(self, place: Place) -> Fault | None:
         """Return the fault that strikes here and now."""

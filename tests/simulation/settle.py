@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from pipeline.stages import STAGES
 from pipeline.states import FINAL, State
@@ -90,8 +91,13 @@ def _differences(world: World) -> list[str]:
     found = []
     for key in sorted(web.keys() | signer.keys()):
         mine, theirs = web.get(key), signer.get(key)
-        good = mine is not None and theirs is not None and mine[:4] == theirs[:4]
-        good = good and mine[1] in STANDS and theirs[4] == theirs[2]
-        if not good or (mine[1] == State.WAITING_FOR_APPROVAL and mine[4]):
+        if mine is None or theirs is None or not _agree(mine, theirs):
             found.append(f"web: {mine}; signer: {theirs}")
     return found
+
+
+def _agree(mine: Any, theirs: Any) -> bool:
+    if mine[:4] != theirs[:4] or theirs[4] != theirs[2]:
+        return False
+    ignored_wish = mine[1] == State.WAITING_FOR_APPROVAL and mine[4]
+    return mine[1] in STANDS and not ignored_wish

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pipeline.approve.decision import Verdict
 from pipeline.stages import STAGES, Role
 from pipeline.states import State
 from tests.simulation.faults import STEPS, Fault
@@ -96,7 +97,8 @@ class Simulation:
     def deliver(self) -> bool:
         """Workers get the next few messages."""
         count = self.rng.randint(1, 4)
-        return [self._deliver_one() for _ in range(count)][0]
+        first, *_ = [self._deliver_one() for _ in range(count)]
+        return first
 
     def _deliver_one(self) -> bool:
         world = self.world
@@ -181,7 +183,8 @@ class Simulation:
         if not known:
             return False
         request = self.rng.choice(known)
-        verdicts = self.rng.choice(("accept", "accept", "accept", "reject")), "reject"
+        first: Verdict = self.rng.choice(("accept", "accept", "accept", "reject"))
+        verdicts: tuple[Verdict, Verdict] = (first, "reject")
         for runner, verdict in zip(self.rng.sample(idle, len(idle)), verdicts, strict=False):
             wrong = self.world.chaos.likely(Fault.WRONG_DIGEST, 0.1)
             self.people.decide(runner, request, verdict, wrong=wrong)
@@ -259,9 +262,9 @@ class Simulation:
         """A process stays frozen until its lease is over and another takes up the same stage."""
         world = self.world
         frozen = [runner for runner in (*world.web_workers, *world.signer_workers) if runner.busy]
-        if not frozen or not world.chaos.likely(Fault.LEASE_OVER):
+        if not frozen or not world.chaos.likely(Fault.LEASE_OVER, 0.8):
             return False
-        slow = self.rng.choice(frozen)
+        slow = max(frozen, key=lambda runner: (runner.commits > 0, runner.errand[:5] == "sign "))
         lease = world.template.signer_settings.worker.lease_time
         world.move(lease + timedelta(seconds=1))
         timer, sweep = world.web_timer, world.web_clock.sweep
@@ -270,12 +273,14 @@ class Simulation:
         if timer.busy:
             return False
         world.tell(slow, "stays frozen")
+        world.chaos.active = False  # who overtakes comes to the end
         timer.start("sweep", sweep)
         for letter in world.exchange.due(slow.letter.queue if slow.letter else ""):
             idle = [one for one in world.workers_of(slow.side) if not one.busy]
             if idle:
                 world.exchange.lying[letter.queue].remove(letter)
                 world.deliver(idle[0], letter.queue, letter)
+        world.chaos.active = True
         if slow.busy and self.rng.random() < 0.5:
             slow.resume()
         return True

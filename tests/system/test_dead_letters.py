@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.broker.rabbitmq import open_publisher
+from pipeline.broker.publisher import open_publisher
 from tests.system.installation import Installation, done, httpca
 
 

@@ -11,7 +11,8 @@ import pytest
 from pipeline.actors.bind import bind
 from pipeline.actors.patience import Patience
 from pipeline.broker.connect import connect
-from pipeline.broker.rabbitmq import REASON, open_publisher
+from pipeline.broker.publisher import open_publisher
+from pipeline.broker.rabbitmq import REASON
 from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
 from pipeline.crypto.envelope import Received

@@ -1,0 +1,89 @@
+"""Publishing to RabbitMQ with confirms, and how to connect to it."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pika
+import pika.exceptions
+import structlog
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
+
+from pipeline.errors import BrokerUnavailable
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT: Final = 30
+"""Seconds; a dead peer is noticed after two."""
+
+BLOCKED: Final = 30.0
+"""Seconds after which a connection that the broker blocks (memory or disk alarm) is given up."""
+
+PROPERTIES: Final = pika.BasicProperties(delivery_mode=2, content_type="application/jose")
+
+TROUBLE: Final = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
+"""What pika raises when the broker is out of reach. A broker that accepts the connection and then
+says nothing ends in an exception that is no ``AMQPError``."""
+
+
+def connection_parameters(url: str) -> list[pika.URLParameters]:
+    """Read broker URLs (several, for a cluster, are separated by ``;``).
+
+    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query.
+    """
+    parameters = [pika.URLParameters(one) for one in url.split(";")]
+    for one in parameters:
+        if one.heartbeat is None:
+            one.heartbeat = HEARTBEAT
+        if one.blocked_connection_timeout is None:
+            one.blocked_connection_timeout = BLOCKED
+        one.socket_timeout = 5.0
+        one.stack_timeout = 10.0
+    return parameters
+
+
+class Publisher:
+    """Publishes octets to queues, each confirmed by the broker; for one thread."""
+
+    def __init__(self, parameters: Sequence[pika.URLParameters]) -> None:
+        self._parameters = parameters
+        self._connection: Any = None
+        self._channel: Any = None
+
+    def publish(self, queue: str, octets: bytes) -> None:
+        """Publish and wait for the confirm; a connection that was lost is opened again, once.
+
+        Raises:
+            BrokerUnavailable: the broker is out of reach, or the queue is not declared yet.
+        """
+        try:
+            self._publish(queue, octets)
+        except pika.exceptions.UnroutableError as error:
+            raise BrokerUnavailable(f"queue {queue} is not declared yet") from error
+        except TROUBLE:
+            self.close()
+            try:
+                self._publish(queue, octets)
+            except TROUBLE as error:
+                self.close()
+                raise BrokerUnavailable(f"{type(error).__name__} for queue {queue}") from error
+
+    def close(self) -> None:
+        """Close the connection, if it is open."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            try:
+                connection.close()
+            except TROUBLE as error:
+                log.debug("connection-closed-badly", error=type(error).__name__)
+
+    def _publish(self, queue: str, octets: bytes) -> None:
+        if self._channel is None:
+            self._connection = pika.BlockingConnection(self._parameters)
+            self._channel = self._connection.channel()
+            self._channel.confirm_delivery()
+        self._channel.basic_publish(queue, queue, octets, PROPERTIES, mandatory=True)
+
+
+def open_publisher(url: str) -> Publisher:
+    """Return a publisher; it connects when it first publishes."""
+    return Publisher(connection_parameters(url))

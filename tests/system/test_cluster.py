@@ -1,0 +1,112 @@
+"""Three RabbitMQ nodes with quorum queues: whoever leads is killed under load, and nothing is lost."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from pipeline.broker import dead_letters
+from pipeline.stages import POLICY, STAGES
+from tests.chaos import run
+from tests.chaos.approver import Approver
+from tests.chaos.crew import Crew
+from tests.chaos.ground import QUICK, Ground
+from tests.chaos.load import Load
+from tests.chaos.verdict import Verdict, judge, unsettled
+from tests.servers import RabbitMQ
+
+REQUESTS: Final = 1000
+SECONDS: Final = 30.0
+KILLS: Final = 2
+
+NUMBERS: Final = {"web": 1, "web-worker": 2, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
+
+QUORUM: Final = {"HTTPCA_WEB_QUEUE_TYPE": "quorum", "HTTPCA_SIGNER_QUEUE_TYPE": "quorum"}
+
+NOT_FOR_EVER: Final = 120.0
+"""Seconds; against hanging only."""
+
+
+@dataclass
+class Story:
+    """What came of it."""
+
+    killed: list[str]
+    issued_meanwhile: list[int]
+    leaders: dict[str, str]
+    letters: list[dead_letters.DeadLetter]
+    verdict: Verdict
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    with Ground({**QUICK, **QUORUM}, nodes=3) as ground, ground.crew(NUMBERS) as crew:
+        token = ground.token("clients")
+        run.wait_until_up(ground)
+        load = Load(ground.urls, token, REQUESTS, SECONDS, random.Random(1))
+        approver = Approver(ground.approver)
+        try:
+            load.start()
+            approver.start()
+            told = tell(ground, crew, load)
+        finally:
+            load.stop()
+            approver.stop()
+        yield told
+
+
+def tell(ground: Ground, crew: Crew, load: Load) -> Story:
+    """Kill the leader twice; each time the two that are left do the work."""
+    killed, issued = [], []
+    for _ in range(KILLS):
+        time.sleep(3)
+        leader = leader_of(ground)
+        leader.kill()
+        killed.append(leader.node)
+        issued.append(issued_within(ground, 10))
+        leader.start()
+    load.finish()
+    deadline = time.monotonic() + NOT_FOR_EVER
+    while not (load.done and unsettled(ground) == 0) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    letters = dead_letters.listed(ground.broker, list(STAGES), 100)
+    leaders = ground.rabbitmq.leaders()
+    crew.dismiss()
+    return Story(killed, issued, leaders, letters, judge(ground, load.ledger))
+
+
+def leader_of(ground: Ground) -> RabbitMQ:
+    """Return the node that leads the queue of `policy`."""
+    name = ground.rabbitmq.leaders()[POLICY.queue]
+    (leader,) = (node for node in (ground.rabbitmq, *ground.others) if node.node == name)
+    return leader
+
+
+def issued_within(ground: Ground, seconds: float) -> int:
+    """Return how many certificates reach the web side in the next seconds."""
+    count = "SELECT count(*) FROM certificates"
+    with ground.connect("web") as connection:
+        before = connection.execute(count).fetchone()
+        time.sleep(seconds)
+        after = connection.execute(count).fetchone()
+    assert before is not None
+    assert after is not None
+    return int(after[0]) - int(before[0])
+
+
+def test_every_queue_is_a_quorum_queue(story: Story) -> None:
+    assert set(story.leaders) >= set(STAGES)
+
+
+def test_two_of_three_nodes_do_the_work(story: Story) -> None:
+    assert len(story.killed) == KILLS
+    assert all(count > 0 for count in story.issued_meanwhile)
+
+
+def test_nothing_is_lost_and_nothing_doubled(story: Story) -> None:
+    assert story.verdict.accepted >= REQUESTS
+    assert story.verdict.broken == {promise: [] for promise in story.verdict.broken}
+    assert story.letters == []
