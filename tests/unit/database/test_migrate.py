@@ -70,6 +70,7 @@ def test_every_index_is_as_the_code_would_create_it(
         ("web", "ix_requests_unanswered", "state NOT IN"),
         ("signer", "ix_requests_to_sign", "state = 'waiting_for_signature'"),
         ("signer", "ix_requests_to_tell", "told_revision < revision"),
+        ("signer", "ix_requests_to_expire", "state = 'waiting_for_approval'"),
         ("signer", "ix_requests_waiting", "state = 'waiting_for_approval'"),
         ("signer", "uq_decisions_counted", "effect = 'counted'"),
     ],
