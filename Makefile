@@ -48,10 +48,10 @@ coverage: dev ## run all tests and write which lines they reached to var/coverag
 	@exec $(BIN)/python tools/run_tests.py --coverage $(SUITES)
 
 .PHONY: chaos
-chaos: dev ## break everything under load, on real servers: SECONDS=120 REQUESTS=3000 SEED=N JSON=FILE
+chaos: dev ## break everything under load, on real servers: SECONDS=120 REQUESTS=3000 SEED=N APART=1 JSON=FILE
 	@tools/debian-packages.sh rabbitmq postgresql
 	@exec $(BIN)/python -m tests.chaos --seconds "$(SECONDS)" --requests "$(REQUESTS)" \
-		$(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json "$(JSON)")
+		$(if $(SEED),--seed "$(SEED)") $(if $(APART),--apart) $(if $(JSON),--json "$(JSON)")
 
 .PHONY: readme
 readme: dev ## run the README's commands in a fresh clone of the last commit

@@ -141,7 +141,7 @@ class SignedConsumer(_RabbitmqConsumer):
 
     broker: SignedRabbitmqBroker
 
-    def __next__(self) -> _RabbitmqMessage | None:
+    def __next__(self) -> "Delivery | None":
         """Return the next admitted message, or None when none came in time or it was refused."""
         try:
             method, _, octets = next(self.iterator)
@@ -159,13 +159,17 @@ class SignedConsumer(_RabbitmqConsumer):
             self._dead_letter(method.delivery_tag, octets, refused.reason)
             return None
         self.known_tags.add(method.delivery_tag)
-        return _RabbitmqMessage(method.redelivered, method.delivery_tag, message)
+        return Delivery(self, method.redelivered, method.delivery_tag, message)
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge a message, unless the connection is gone: then it comes again, harmlessly.
+        """Acknowledge a message, unless it came by a connection that is gone: it comes again,
+        harmlessly, and by its number another one would be acknowledged here.
 
         Dramatiq would keep the thread waiting for seconds, and then give up.
         """
+        if not isinstance(message, Delivery) or message.consumer is not self:
+            log.debug("not-acknowledged", queue=self.queue_name)
+            return
         try:
             super().ack(message)  # type: ignore[no-untyped-call]
         except ConnectionClosed as error:
@@ -182,3 +186,13 @@ class SignedConsumer(_RabbitmqConsumer):
             self.channel.basic_ack(tag)
         except TROUBLE as error:
             raise ConnectionClosed(error) from None
+
+
+class Delivery(_RabbitmqMessage):
+    """A message, and the consumer that it came by: each counts its messages from one."""
+
+    def __init__(
+        self, consumer: SignedConsumer, redelivered: bool, tag: int, message: Message[Any]
+    ) -> None:
+        super().__init__(redelivered, tag, message)  # type: ignore[no-untyped-call]
+        self.consumer = consumer

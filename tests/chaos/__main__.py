@@ -12,7 +12,7 @@ from tests.servers import ServerError
 
 def main() -> int:
     arguments = parse_arguments()
-    options = Options(arguments.seconds, arguments.requests, arguments.seed)
+    options = Options(arguments.seconds, arguments.requests, arguments.seed, arguments.apart)
     print(
         f"{options.requests} requests in {options.seconds:.0f} s, seed {options.seed} ...",
         flush=True,
@@ -37,6 +37,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=120.0, help="how long faults are made")
     parser.add_argument("--requests", type=int, default=3000, help="how many are submitted")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the plan")
+    parser.add_argument(
+        "--apart", action="store_true", help="let each fault be over before the next one"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args()
 

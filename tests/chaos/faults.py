@@ -44,18 +44,18 @@ class Scene:
         """Let some time pass."""
         self.ending.wait(self.rng.uniform(least, most or least))
 
-    def one_of(self, *kinds: str) -> Service:
+    def one_of(self, kind: str) -> Service:
         """Choose a running process.
 
         Raises:
             NoEffect: none runs at the moment.
         """
         for _ in range(100):
-            running = [service for service in self.crew.of(*kinds) if service.running]
+            running = [service for service in self.crew.of(kind) if service.running]
             if running:
                 return self.rng.choice(running)
             time.sleep(0.1)
-        raise NoEffect(f"no process of {kinds} runs")
+        raise NoEffect(f"no {kind} runs")
 
 
 Fault = Callable[[Scene], str]
@@ -74,11 +74,11 @@ def kill(kind: str) -> Fault:
     return fault
 
 
-def freeze(*kinds: str) -> Fault:
-    """Stop one process of some kinds for longer than its lease and heartbeats, and let it go on."""
+def freeze(kind: str) -> Fault:
+    """Stop one process of a kind for longer than its lease and heartbeats, and let it go on."""
 
     def fault(scene: Scene) -> str:
-        service = scene.one_of(*kinds)
+        service = scene.one_of(kind)
         with _stopped([service]):
             scene.wait(FROZEN)
         return service.name
@@ -181,7 +181,8 @@ ON_PROCESSES: Final[dict[str, Fault]] = {
     "freeze a web process": freeze("web"),
     "freeze a web-worker": freeze("web-worker"),
     "freeze a signer-worker": freeze("signer-worker"),
-    "freeze a clock": freeze("web-clock", "signer-clock"),
+    "freeze the web-clock": freeze("web-clock"),
+    "freeze the signer-clock": freeze("signer-clock"),
 }
 
 ON_SERVERS: Final[dict[str, Fault]] = {

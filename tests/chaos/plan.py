@@ -1,4 +1,4 @@
-"""The seeded plan: which fault when, in two lanes that run beside each other.
+"""The seeded plan: which fault when, in two lanes that run beside each other, or in one.
 
 Each lane does every kind of fault once in an order of its own, and then again, until the time is
 over and the first round is done.
@@ -18,6 +18,9 @@ from tests.chaos.faults import ON_PROCESSES, ON_SERVERS, Fault, NoEffect, Scene
 
 GAP: Final = (0.5, 3.0)
 """Seconds between two faults of a lane."""
+
+GAP_APART: Final = (8.0, 9.0)
+"""The same when each fault is to be over before the next one."""
 
 AGAIN: Final = 3
 """How often a kind that had no effect is tried again when the time is over."""
@@ -40,6 +43,7 @@ class Lane:
     scene: Scene
     faults: Mapping[str, Fault]
     until: float
+    gap: tuple[float, float] = GAP
     done: list[Done] = field(default_factory=list)
     without_effect: list[str] = field(default_factory=list)
     error: BaseException | None = None
@@ -58,7 +62,7 @@ class Lane:
     def _run(self) -> None:
         try:
             for kind in self._order():
-                self.scene.wait(*GAP)
+                self.scene.wait(*self.gap)
                 if self.scene.ending.is_set():
                     return
                 began = now()
@@ -86,14 +90,21 @@ class Lane:
                     missing.discard(self.done[-1].kind)
 
 
-def lanes(scene: Scene, seconds: float, seed: int) -> list[Lane]:
-    """Return the two lanes; their dice are their own, so that each has its plan from the seed."""
+def lanes(scene: Scene, seconds: float, seed: int, *, apart: bool) -> list[Lane]:
+    """Return the lanes; their dice are their own, so that each has its plan from the seed.
+
+    ``apart`` makes one of them, with time between its faults, to see what each does by itself.
+    """
     until = time.monotonic() + seconds
+    parts: dict[str, Mapping[str, Fault]] = {"processes": ON_PROCESSES, "servers": ON_SERVERS}
+    if apart:
+        parts = {"all": {**ON_PROCESSES, **ON_SERVERS}}
     return [
         Lane(
             Scene(scene.ground, scene.crew, random.Random(f"{seed} {name}"), scene.ending),
             faults,
             until,
+            GAP_APART if apart else GAP,
         )
-        for name, faults in (("processes", ON_PROCESSES), ("servers", ON_SERVERS))
+        for name, faults in parts.items()
     ]

@@ -4,8 +4,8 @@ import json
 import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from tests.chaos.faults import KINDS
 from tests.chaos.ground import Ground
@@ -17,11 +17,15 @@ SPEEDS = """
     FROM requests r JOIN certificates c ON c.request_id = r.id ORDER BY r.created_at
 """
 
+MOMENT: Final = timedelta(seconds=1)
+"""For so long a fault lasts at least, where requests that met it are looked for."""
+
 
 @dataclass
 class Report:
-    """One run. ``recoveries`` are seconds from a fault's beginning until a request that was
-    submitted after it was issued, by kind."""
+    """One run. By kind of fault, ``recoveries`` are the seconds from its beginning until a request
+    that was submitted after it was issued, and ``waits`` are the longest that a request took which
+    was submitted while it lasted."""
 
     seed: int
     began: datetime
@@ -30,6 +34,7 @@ class Report:
     faults: list[Done]
     without_effect: list[str]
     recoveries: dict[str, list[float]]
+    waits: dict[str, list[float]]
     answers: dict[str, int]
     decisions: dict[str, int]
     dead_letters: dict[str, int]
@@ -59,6 +64,7 @@ class Report:
                 "lasted": statistics.median(lasted[kind]) if lasted[kind] else 0.0,
                 "median": statistics.median(found) if found else None,
                 "max": max(found, default=None),
+                "waited": max(self.waits.get(kind, []), default=None),
             }
             for kind in KINDS
             for found in [self.recoveries.get(kind, [])]
@@ -108,10 +114,11 @@ class Report:
             f"{'submitted to issued, median':<36}{self.median:>7.2f}s",
             f"{'submitted to issued, slowest':<36}{self.slowest:>7.1f}s",
             "",
-            f"{'fault':<36}{'times':>8}{'lasted':>9}{'recovery':>10}{'at most':>9}",
+            f"{'fault':<36}{'times':>8}{'lasted':>9}{'recovery':>10}{'at most':>9}{'waited':>9}",
             *(
                 f"{kind:<36}{row['count']:>8.0f}{row['lasted']:>8.1f}s"
                 f"{_seconds(row['median']):>10}{_seconds(row['max']):>9}"
+                f"{_seconds(row['waited']):>9}"
                 for kind, row in self.by_kind().items()
             ),
         ]
@@ -137,6 +144,21 @@ def recoveries(
         after = [there for asked, there in issued if asked >= fault.began]
         if after:
             found[fault.kind].append((min(after) - fault.began).total_seconds())
+    return found
+
+
+def waits(faults: list[Done], issued: list[tuple[datetime, datetime]]) -> dict[str, list[float]]:
+    """Return for each fault the longest that a request took that was submitted while it lasted."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for fault in faults:
+        until = max(fault.ended, fault.began + MOMENT)
+        took = [
+            (there - asked).total_seconds()
+            for asked, there in issued
+            if fault.began <= asked <= until
+        ]
+        if took:
+            found[fault.kind].append(max(took))
     return found
 
 

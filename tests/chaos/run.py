@@ -29,11 +29,12 @@ SETTLED_WITHIN: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How long, how much, and which dice."""
+    """How long, how much, which dice, and whether each fault has its own time."""
 
     seconds: float = 120.0
     requests: int = 3000
     seed: int = 1
+    apart: bool = False
 
 
 class Unsettled(Exception):
@@ -62,7 +63,7 @@ def run(options: Options) -> Report:
         began, moment = time.monotonic(), now()
         load.start()
         approver.start()
-        lanes = plan.lanes(scene, options.seconds, options.seed)
+        lanes = plan.lanes(scene, options.seconds, options.seed, apart=options.apart)
         for lane in lanes:
             lane.start()
             stack.callback(lane.join)
@@ -90,6 +91,7 @@ def run(options: Options) -> Report:
             faults=faults,
             without_effect=[one for lane in lanes for one in lane.without_effect],
             recoveries=report.recoveries(faults, issued),
+            waits=report.waits(faults, issued),
             answers=dict(load.ledger.answers),
             decisions=dict(approver.results),
             dead_letters=dict(letters),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.messages import Body
-from pipeline.stages import DELIVER, POLICY, SIGN, TRANSMIT, Stage
+from pipeline.stages import DECIDE, DELIVER, POLICY, SIGN, TRANSMIT, Stage
 from pipeline.states import State
 from tests.flow.world import World
 
@@ -74,3 +74,28 @@ def test_whoever_is_woken_finds_what_there_is_to_do(world: World) -> None:
 
     assert found[0] == (SIGN, State.WAITING_FOR_SIGNATURE)
     assert (TRANSMIT, State.ISSUED) in found
+
+
+def test_an_older_outcome_that_comes_late_changes_nothing_even_before_the_end(
+    world: World,
+) -> None:
+    request = world.submit("host.example.com")
+    late: list[bytes] = []
+
+    def hold(name: str, octets: bytes) -> list[bytes]:
+        if name == DELIVER.queue:
+            late.append(octets)
+        return [] if name in (DELIVER.queue, SIGN.queue) else [octets]
+
+    world.run(hold)
+    world.deliver(DECIDE, world.decision(request, "accept"))
+    world.time.move(seconds=5)
+    world.wake(TRANSMIT)
+    world.run(lambda name, octets: [] if name == SIGN.queue else [octets])
+    assert world.web_row(request).state == "waiting_for_signature"
+
+    for octets in late:
+        world.deliver(DELIVER, octets)
+
+    assert late
+    assert world.web_row(request).state == "waiting_for_signature"

@@ -74,18 +74,30 @@ def tell(seed: int | None, steps: int, result: Result) -> str:
 
 def one(seed: int, steps: int) -> Result:
     """Run the simulation of one seed."""
-    return simulate(random.Random(seed), steps)
+    try:
+        return simulate(random.Random(seed), steps)
+    except Exception as error:
+        error.add_note(f"in the simulation of seed {seed}, which is itself at fault")
+        raise
 
 
 def campaign(
-    runs: int, steps: int, first: int = 0, processes: int | None = None, *, show: bool = False
+    runs: int,
+    steps: int,
+    first: int = 0,
+    processes: int | None = None,
+    *,
+    show: bool = False,
+    stop: bool = False,
 ) -> Report:
-    """Run the simulations of so many seeds."""
+    """Run the simulations of so many seeds; ``stop`` at the first that fails."""
     report, started = Report(steps), time.monotonic()
     processes = processes or os.cpu_count() or 1
     seeds = range(first, first + runs)
     for seed, result in _results(seeds, steps, processes):
         report.add(seed, result)
+        if stop and report.failed:
+            break
         if show and report.runs % 500 == 0:
             print(f"{report.runs} of {runs}, {len(report.failed)} failed", file=sys.stderr)
     report.seconds = time.monotonic() - started

@@ -63,7 +63,7 @@ _DISTURBS_DUELS: Final = frozenset(
 )
 
 _RATES: Final = (0.0, 0.3, 1.0, 2.0)
-_OFTEN: Final = {Place.STATEMENT: 0.015, Place.KEY: 0.6, Place.WAIT: 0.2}
+_OFTEN: Final = {Place.STATEMENT: 0.015, Place.KEY: 0.9, Place.WAIT: 0.2}
 """How likely something strikes at a place, in a climate of 1."""
 _ELSE: Final = 0.07
 

@@ -93,9 +93,9 @@ class Runner:
         if self.world.running is not self or self.calm:
             return None
         fault = self.world.chaos.strike(place)
-        # Between its transactions `sign` has most to lose to another that overtakes it.
-        stale = place in (Place.BEGIN, Place.KEY) and self.commits and self.errand[:5] == "sign "
-        if fault is None and stale and self.world.chaos.likely(FREEZE, 0.07):
+        # From the key to the store `sign` has most to lose to another that overtakes it.
+        stale = place is Place.KEY or (place is Place.BEGIN and self.signed)
+        if fault is None and stale and self.world.chaos.likely(FREEZE, 0.12):
             fault = FREEZE
         if fault is FREEZE:
             self.freeze()

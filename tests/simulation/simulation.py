@@ -275,11 +275,12 @@ class Simulation:
         world.tell(slow, "stays frozen")
         world.chaos.active = False  # who overtakes comes to the end
         timer.start("sweep", sweep)
-        for letter in world.exchange.due(slow.letter.queue if slow.letter else ""):
+        queue = slow.letter.queue if slow.letter else ""
+        for letter in world.exchange.due(queue):
             idle = [one for one in world.workers_of(slow.side) if not one.busy]
             if idle:
-                world.exchange.lying[letter.queue].remove(letter)
-                world.deliver(idle[0], letter.queue, letter)
+                world.exchange.lying[queue].remove(letter)
+                world.deliver(idle[0], queue, letter)
         world.chaos.active = True
         if slow.busy and self.rng.random() < 0.5:
             slow.resume()

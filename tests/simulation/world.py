@@ -18,18 +18,20 @@ from typing import Any
 from unittest import mock
 
 import msgspec
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from pipeline.actors.patience import is_infrastructure
 from pipeline.actors.signer import bind_signer
 from pipeline.actors.web import bind_web
 from pipeline.actors.web.side import WebSide
 from pipeline.broker.memory import MemoryBroker
+from pipeline.database.advance import Ledger, Move, advance
 from pipeline.database.engine import Database
 from pipeline.database.refused import audit_refusals
 from pipeline.errors import MessageRefused
 from pipeline.run.signer_clock import SignerClock
 from pipeline.run.web_clock import WebClock
+from pipeline.signer import issuance
 from pipeline.signer import tables as signer_tables
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.mark import Mark
@@ -45,7 +47,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.runner import Key, Runner, before_statement, patience
 from tests.simulation.template import APPROVERS, FIRST, template
 
-WORKERS = 2
+WORKERS = 3
 """Of each side."""
 FUTURE = "from-the-future"
 
@@ -139,12 +141,17 @@ class World:
         self._engines = [self.template.web.database.engine, self.template.signer.database.engine]
         for engine in self._engines:
             event.listen(engine, "before_cursor_execute", self._before_statement)
-        self._ids = mock.patch.object(web_submit, "request_id", self._new_id)
-        self._ids.start()
+        self._patches = [
+            mock.patch.object(web_submit, "request_id", self._new_id),
+            mock.patch.object(issuance, "advance", self._advance),
+        ]
+        for patch in self._patches:
+            patch.start()
 
     def close(self) -> None:
         """Let go of what simulations share."""
-        self._ids.stop()
+        for patch in self._patches:
+            patch.stop()
         for engine in self._engines:
             event.remove(engine, "before_cursor_execute", self._before_statement)
         self.chaos.active = False
@@ -230,6 +237,15 @@ class World:
         milliseconds = int(now.timestamp() * 1000)
         number = milliseconds << 80 | 0x7 << 76 | 0b10 << 62 | self.ids.getrandbits(62)
         return str(uuid.UUID(int=number))
+
+    def _advance(
+        self, connection: Connection, ledger: Ledger, maker: str, moves: list[Move], now: datetime
+    ) -> set[str]:
+        """Look at what the compare-and-swap of `sign` does."""
+        moved = advance(connection, ledger, maker, moves, now)
+        if len(moved) < len(moves):
+            self.took_effect(Fault.OVERTAKEN, self.running)
+        return moved
 
     def _before_statement(self, *arguments: Any) -> None:
         statement: str = arguments[2]

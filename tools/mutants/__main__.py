@@ -66,7 +66,9 @@ def show(verdict: Verdict) -> None:
     """Print what came of one mutant."""
     lines = [*sorted(verdict.failed)]
     lines += [f"PROBLEM: {verdict.problem}"] if verdict.problem else []
-    lines += [] if verdict.problem else [f"SURVIVED {test}" for test in verdict.missed]
+    lines += (
+        [] if verdict.problem else [f"SURVIVED {test} ({verdict.said})" for test in verdict.missed]
+    )
     for number, line in enumerate(lines):
         print(f"{verdict.mutant.name if number == 0 else '':<34}{line}", flush=True)
 

@@ -19,11 +19,13 @@ PATIENCE = 240.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """``failed``: which named tests failed; ``problem``: why this says nothing."""
+    """``failed``: which named tests failed; ``problem``: why this says nothing; ``said``: pytest's
+    last line."""
 
     mutant: Mutant
     failed: frozenset[str]
     problem: str = ""
+    said: str = ""
 
     @property
     def missed(self) -> list[str]:
@@ -78,7 +80,9 @@ class Copy:
         )
         if status not in (0, 1) or "ERROR collecting" in output:
             return Verdict(mutant, failed, f"pytest cannot run: {_last_line(output)}")
-        return Verdict(mutant, failed)
+        if "\nERROR " in output:
+            return Verdict(mutant, failed, f"tests cannot be set up: {_last_line(output)}")
+        return Verdict(mutant, failed, said=_last_line(output))
 
     def run(self, tests: Iterable[str]) -> tuple[int, str]:
         """Run tests in the copy; return pytest's exit code and output."""

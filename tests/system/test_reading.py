@@ -1,0 +1,99 @@
+"""A worker whose connections to RabbitMQ break: it says so once, goes on, and acknowledges nothing
+that it has not done."""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pika
+import pytest
+from structlog.testing import capture_logs
+
+from pipeline.actors.bind import bind
+from pipeline.actors.patience import Patience
+from pipeline.broker.connect import connect
+from pipeline.broker.publisher import Publisher, open_publisher
+from pipeline.broker.refusals import Refusals
+from pipeline.crypto.envelope import Received
+from pipeline.errors import BrokerUnavailable
+from pipeline.messages import WakeUp
+from pipeline.run.worker import start_worker
+from pipeline.stages import SIGN, TRANSMIT, Role
+from tests.servers import RabbitMQ
+from tests.unit.crypto.message_world import SIGNER, MessageWorld
+
+NOT_FOR_EVER = 30.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + NOT_FOR_EVER
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def vhost(rabbitmq: RabbitMQ) -> Iterator[str]:
+    name = f"reading-{secrets.token_hex(4)}"
+    rabbitmq.add_vhost(name)
+    yield name
+    rabbitmq.delete_vhost(name)
+
+
+def sent(publisher: Publisher, octets: bytes) -> bool:
+    try:
+        publisher.publish(SIGN.queue, octets)
+    except BrokerUnavailable:
+        return False
+    return True
+
+
+def test_a_message_in_work_while_its_connection_breaks_comes_again_and_takes_no_other_along(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = MessageWorld(tmp_path / "trusted")
+    url = rabbitmq.url(vhost=vhost)
+    signer = connect(url, world.envelope(world.identity(SIGNER)), Refusals())
+    go_on = threading.Event()
+    begun: list[Received] = []
+    ended: list[str] = []
+
+    def work(received: Received) -> None:
+        begun.append(received)
+        go_on.wait(NOT_FOR_EVER)
+        ended.append(received.id)
+
+    bind(signer, SIGN, work, Patience())
+    bind(signer, TRANSMIT, work, Patience())
+    signer.gate.envelope.trust.refresh()  # type: ignore[attr-defined]
+    publisher = open_publisher(url)
+    envelope = signer.gate.envelope  # type: ignore[attr-defined]
+    first, second = (
+        (name, envelope.seal(name, SIGN, WakeUp()))
+        for name in (f"01890000-0000-7000-8000-00000000000{number}" for number in (1, 2))
+    )
+    with capture_logs() as logs, caplog.at_level(logging.WARNING):
+        worker = start_worker(signer, Role.SIGNER, 1)
+        try:
+            wait_until(lambda: sent(publisher, first[1]))
+            wait_until(lambda: len(begun) == 1)
+            rabbitmq.ctl("close_all_connections", "--vhost", vhost, "tried by a test")
+            wait_until(lambda: any(line["event"] == "reading-again" for line in logs))
+            wait_until(lambda: sent(publisher, second[1]))
+            go_on.set()
+            wait_until(lambda: len(ended) == 3)
+        finally:
+            worker.stop(timeout=5000)
+            publisher.close()
+            signer.close()
+
+    assert ended == [first[0], first[0], second[0]]
+    assert [one.redelivered for one in begun] == [False, True, False]
+    assert [line["event"] for line in logs].count("not-reading") == 1
+    assert [record for record in caplog.records if record.name.startswith("dramatiq")] == []
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        queue = connection.channel().queue_declare(SIGN.queue, passive=True)
+        assert queue.method.message_count == 0
