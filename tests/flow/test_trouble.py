@@ -7,6 +7,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import OperationalError
 
 from pipeline.actors import patience
+from pipeline.database.advance import advance
 from pipeline.signer import issuance, tables
 from pipeline.stages import POLICY, SIGN
 from pipeline.web.withdraw import withdraw
@@ -74,7 +75,7 @@ def test_a_commit_that_is_refused_while_signing_is_no_failure_of_the_request(
     request = world.submit("host.test")
     monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.001)
-    stored, tries = issuance.advance, [0]
+    stored, tries = advance, [0]
 
     def breaks(*arguments: object) -> set[str]:
         tries[0] += 1

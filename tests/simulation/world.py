@@ -141,7 +141,7 @@ class World:
         self._engines = [self.template.web.database.engine, self.template.signer.database.engine]
         for engine in self._engines:
             event.listen(engine, "before_cursor_execute", self._before_statement)
-        self._patches = [
+        self._patches: list[Any] = [
             mock.patch.object(web_submit, "request_id", self._new_id),
             mock.patch.object(issuance, "advance", self._advance),
         ]
