@@ -2,8 +2,10 @@
 
 PORT ?= 8000
 DIR ?= var/httpca
-SUITES ?= unit flow system browser
+SUITES ?= unit flow simulation system browser
 SERVERS ?= var/servers
+RUNS ?= 1000
+STEPS ?= 100
 SECONDS ?= 120
 REQUESTS ?= 3000
 
@@ -38,7 +40,7 @@ servers: $(RUN_READY) ## start a RabbitMQ and a PostgreSQL to try HttpCA on, unt
 dev: $(DEV_READY) $(CATALOGUES) ## set up .venv with all that developing needs
 
 .PHONY: test
-test: dev ## run all tests, installing the servers that they need: SUITES="unit flow system browser"
+test: dev ## run all tests, installing the servers that they need: SUITES="unit flow simulation system browser"
 	@tools/debian-packages.sh rabbitmq postgresql openssl curl chromium
 	@exec $(BIN)/python tools/run_tests.py $(SUITES)
 
@@ -52,6 +54,15 @@ chaos: dev ## break everything under load, on real servers: SECONDS=120 REQUESTS
 	@tools/debian-packages.sh rabbitmq postgresql
 	@exec $(BIN)/python -m tests.chaos --seconds "$(SECONDS)" --requests "$(REQUESTS)" \
 		$(if $(SEED),--seed "$(SEED)") $(if $(APART),--apart) $(if $(JSON),--json "$(JSON)")
+
+.PHONY: simulate
+simulate: dev ## simulate both sides under every fault, without servers: RUNS=1000 STEPS=100 SEED=N for one
+	@exec $(BIN)/python -m tests.simulation --runs "$(RUNS)" --steps "$(STEPS)" \
+		$(if $(SEED),--seed "$(SEED)")
+
+.PHONY: mutants
+mutants: dev ## take out one mechanism at a time, and show which test notices: MUTANTS="NAME ..."
+	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
 
 .PHONY: readme
 readme: dev ## run the README's commands in a fresh clone of the last commit

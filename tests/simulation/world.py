@@ -5,65 +5,39 @@ The real actors, clocks, databases, keys and checks; simulated are deaths, deliv
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import traceback
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import msgspec
 from sqlalchemy import Connection, event
 
 from pipeline.actors.patience import is_infrastructure
-from pipeline.actors.signer import bind_signer
-from pipeline.actors.web import bind_web
-from pipeline.actors.web.side import WebSide
 from pipeline.broker.memory import MemoryBroker
 from pipeline.database.advance import Ledger, Move, advance
 from pipeline.database.engine import Database
-from pipeline.database.refused import audit_refusals
 from pipeline.errors import MessageRefused
-from pipeline.run.signer_clock import SignerClock
-from pipeline.run.web_clock import WebClock
 from pipeline.signer import issuance
-from pipeline.signer import tables as signer_tables
-from pipeline.signer.issuers import Issuers
-from pipeline.signer.mark import Mark
-from pipeline.signer.policy import Policy
-from pipeline.signer.side import SignerSide
 from pipeline.stages import STAGES, Role
 from pipeline.states import State
 from pipeline.web import submit as web_submit
-from pipeline.web import tables as web_tables
+from tests.simulation import watch
 from tests.simulation.broker import HostileExchange, Letter, requests_in
 from tests.simulation.chaos import DEATHS, Chaos, Killed
 from tests.simulation.faults import Fault
-from tests.simulation.runner import Key, Runner, before_statement, patience
+from tests.simulation.runner import Runner
+from tests.simulation.seams import before_statement
+from tests.simulation.sides import Signer, Web
 from tests.simulation.template import APPROVERS, FIRST, template
 
-WORKERS = 3
-"""Of each side."""
 FUTURE = "from-the-future"
 
 
 WAITS = State.WAITING_FOR_SIGNATURE
-
-_SIGNED = """
-SELECT r.state, (SELECT count(*) FROM seen_states s WHERE s.id = r.id AND s.target = 'failed')
-FROM tbs t JOIN requests r ON r.id = t.request_id WHERE t.octets = ?
-"""
-_AT_ANY_TIME = """
-SELECT (SELECT count(*) FROM requests WHERE state = 'issued'),
-       (SELECT count(*) FROM certificates),
-       (SELECT count(*) FROM seen_states),
-       (SELECT count(*) FROM audit WHERE event = 'state-changed')
-"""
 
 _UNFINISHED = frozenset(
     {
@@ -90,13 +64,6 @@ class Wanted:
     id: str | None = None
 
 
-class NoMark(Mark):
-    """Nothing is restored from a backup here."""
-
-    def set(self, request_id: str, serial: str) -> None:
-        """Write no file."""
-
-
 @dataclass
 class World:
     """One simulated installation."""
@@ -118,7 +85,7 @@ class World:
     signing_troubles: Counter[str] = field(default_factory=Counter)
     mended: bool = False
     policy_number: int = 0
-    last_judged: str = ""
+    brokers: dict[str, MemoryBroker] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,9 +93,11 @@ class World:
         self.template = template()
         self.template.begin()
         self.ids = random.Random(self.rng.randrange(2**32))
-        self.waiting_days = self.rng.choice((0.06, 30.0, 30.0))
-        self._make_web()
-        self._make_signer()
+        web, signer = Web(self), Signer(self)
+        self.web, self.web_workers = web.process, web.workers
+        self.web_timer, self.web_clock = web.timer, web.clock
+        self.signer_workers = signer.workers
+        self.signer_timer, self.signer_clock = signer.timer, signer.clock
         self.approvers = [Runner(self, name, Role.SIGNER) for name in APPROVERS]
         self.operator = Runner(self, "operator", Role.SIGNER)
         self.runners = [
@@ -171,67 +140,6 @@ class World:
     def workers_of(self, side: Role) -> list[Runner]:
         """Return the workers of a side."""
         return self.web_workers if side is Role.WEB else self.signer_workers
-
-    def _make_web(self) -> None:
-        trust = self.template.web_trust
-        self.brokers: dict[str, MemoryBroker] = {}
-
-        def side(runner: Runner) -> WebSide:
-            report = audit_refusals(runner.database, web_tables.audit, runner.now)
-            broker = self.brokers[runner.name] = runner.connect("web", trust, report)
-            send, settings = runner.sends(broker), self.template.web_settings
-            return WebSide(runner.database, send, settings, runner.now, lambda: None)
-
-        self.web = Runner(self, "web", Role.WEB)
-        self.web_workers = [
-            Runner(self, f"web-worker-{number}", Role.WEB, works=True)
-            for number in range(1, WORKERS + 1)
-        ]
-        for runner in self.web_workers:
-            made = side(runner)
-            bind_web(self.brokers[runner.name], made, patience(runner))
-        self.web_timer = Runner(self, "web-clock", Role.WEB)
-        self.web_clock = WebClock(side(self.web_timer))
-
-    def _make_signer(self) -> None:
-        shared = self.template
-        settings = msgspec.structs.replace(shared.signer_settings, waiting_days=self.waiting_days)
-
-        def side(runner: Runner) -> SignerSide:
-            report = audit_refusals(runner.database, signer_tables.audit, runner.now)
-            broker = runner.connect("signer", shared.signer_trust, report)
-            self.brokers[runner.name] = broker
-            assert shared.issuer.key is not None
-            key = Key(runner, shared.issuer.key)
-            return SignerSide(
-                database=runner.database,
-                send=runner.sends(broker),
-                settings=settings,
-                now=runner.now,
-                random=runner.random,
-                policy=partial(self._policy, runner),
-                issuers=Issuers([dataclasses.replace(shared.issuer, key=key)]),
-                mark=NoMark(Path()),
-            )
-
-        self.signer_workers = [
-            Runner(self, f"signer-worker-{number}", Role.SIGNER, works=True)
-            for number in range(1, WORKERS + 1)
-        ]
-        for runner in self.signer_workers:
-            made = side(runner)
-            bind_signer(self.brokers[runner.name], made, patience(runner))
-        self.signer_timer = Runner(self, "signer-clock", Role.SIGNER)
-        self.signer_clock = SignerClock(side(self.signer_timer))
-
-    def _policy(self, runner: Runner) -> Policy:
-        policy = self.template.policies[runner.policy_number]
-        if self.last_judged not in ("", policy.digest):
-            self.took_effect(Fault.POLICY_CHANGED, runner)
-        if len({worker.policy_number for worker in self.signer_workers}) > 1:
-            self.took_effect(Fault.POLICIES_DIFFER, runner, quietly=True)
-        self.last_judged = policy.digest
-        return policy
 
     def _new_id(self, now: datetime) -> str:
         milliseconds = int(now.timestamp() * 1000)
@@ -345,7 +253,7 @@ class World:
     def _look_at_end(self, runner: Runner) -> None:
         error = runner.fiber.error
         if runner.errand.startswith("sign ") and runner.works:
-            self._look_whether_suspended(runner)
+            watch.after_signing(self, runner)
         if error is None:
             if runner.commits and runner.offset:
                 ahead = runner.offset > timedelta(0)
@@ -363,36 +271,11 @@ class World:
             trace = "".join(traceback.format_exception(error))
             self.wrong(f"{runner.name} ({runner.errand}) ended by an unexpected error\n{trace}")
 
-    def _look_whether_suspended(self, runner: Runner) -> None:
-        waiting = "SELECT 1 FROM requests WHERE state = ? AND next_attempt_at <= ?"
-        now = self.moment.replace(tzinfo=None).isoformat(" ")
-        suspended = self.template.signer.ask('SELECT 1 FROM switches WHERE "on"')
-        if suspended and self.template.signer.ask(waiting, WAITS, now):
-            self.took_effect(Fault.SUSPENDED, runner)
-
     # --- items that break who works on them ---------------------------------------------------
 
     def breaks(self, word: bytes, tbs: bytes) -> bool:
         """Say whether an item with this word in its name breaks the program (still)."""
         return word in tbs and not self.mended
-
-    def is_signed(self, tbs: bytes) -> None:
-        """Check at the moment of signing that exactly this TBS is committed, and still wanted."""
-        found = self.template.signer.ask(_SIGNED, tbs)
-        if not found:
-            self.wrong("the CA key was asked to sign a TBS that is not committed")
-        for state, failed in found:
-            if state not in (WAITS, State.ISSUED, State.FAILED) and not failed:
-                self.wrong(f"the CA key was asked to sign for a request that is {state}")
-
-    def look_at(self, side: Role) -> None:
-        """Check after every commit what must hold at any time, not only in the end."""
-        of = self.template.web if side is Role.WEB else self.template.signer
-        ((issued, certificates, changes, entries),) = of.ask(_AT_ANY_TIME)
-        if issued != certificates:
-            self.wrong(f"{side}: {issued} requests are issued, {certificates} certificates stored")
-        if changes != entries:
-            self.wrong(f"{side}: {changes} changes are committed, {entries} are in the audit")
 
 
 def _again(letter: Letter) -> Fault:
