@@ -19,7 +19,7 @@ import structlog
 from pipeline.crypto import identity
 from pipeline.crypto.identity import Identity
 from pipeline.crypto.trust import Trust
-from pipeline.database.engine import Database, open_database
+from pipeline.database.engine import open_database
 from pipeline.database.migrate import Side, migrate
 from pipeline.setup.directory import create
 from pipeline.setup.options import SetupOptions
@@ -197,8 +197,3 @@ def _identities(directory: Path) -> dict[str, Identity]:
         name: identity.load(folder / "message.pem", folder / "message.key")
         for name, folder in folders.items()
     }
-
-
-def plain(database: Forever) -> Database:
-    """Return the database as it is, without faults."""
-    return database.database
