@@ -68,7 +68,11 @@ class Report:
 
 def tell(seed: int | None, steps: int, result: Result) -> str:
     """Return the story of a failing run, and how to see it again."""
-    again = f"python -m tests.simulation --seed {seed} --steps {steps}" if seed is not None else ""
+    again = (
+        f"python -m tests.simulation --seed {seed} --steps {steps} --shorten"
+        if seed is not None
+        else ""
+    )
     return "\n".join([f"FAILED  {again}", *result.story, "because:", *result.problems])
 
 
@@ -79,6 +83,15 @@ def one(seed: int, steps: int) -> Result:
     except Exception as error:
         error.add_note(f"in the simulation of seed {seed}, which is itself at fault")
         raise
+
+
+def shortest(seed: int, steps: int) -> Result:
+    """Run the simulation of one seed with the fewest steps that fail, at most so many."""
+    for few in range(steps):
+        result = one(seed, few)
+        if result.problems:
+            return result
+    return one(seed, steps)
 
 
 def campaign(
