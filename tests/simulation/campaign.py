@@ -111,6 +111,8 @@ def campaign(
         report.add(seed, result)
         if stop and report.failed:
             break
+        if show and result.problems:
+            print(f"seed {seed} fails: {result.problems[0]}", file=sys.stderr)
         if show and report.runs % 500 == 0:
             print(f"{report.runs} of {runs}, {len(report.failed)} failed", file=sys.stderr)
     report.seconds = time.monotonic() - started

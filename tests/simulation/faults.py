@@ -62,6 +62,7 @@ class Fault(StrEnum):
     EXPIRED = "people: nobody decided in time"
     ITEM_FAILS = "item: the program failed on it"
     ITEM_KILLS = "item: it killed its process"
+    SUSPECTED = "item: it was rejected as one that kills who examines it"
 
 
 MINIMUM: Final[dict[Fault, int]] = {
@@ -72,7 +73,7 @@ MINIMUM: Final[dict[Fault, int]] = {
     Fault.REPLAYED: 130,
     Fault.PURGED: 14,
     Fault.MISROUTED: 40,
-    Fault.PUBLISH_REFUSED: 50,
+    Fault.PUBLISH_REFUSED: 20,
     Fault.CONFIRM_LOST: 13,
     Fault.BROKER_OUT: 30,
     Fault.KILLED_BEFORE_COMMIT: 70,
@@ -88,7 +89,7 @@ MINIMUM: Final[dict[Fault, int]] = {
     Fault.ANSWER_LOST: 60,
     Fault.CONNECTION_LOST: 40,
     Fault.DATABASE_OUT: 330,
-    Fault.KEY_OUT: 8,
+    Fault.KEY_OUT: 5,
     Fault.STOPPED_WAITING: 12,
     Fault.INTERLEAVED: 350,
     Fault.LEASE_OVER: 80,
@@ -109,6 +110,7 @@ MINIMUM: Final[dict[Fault, int]] = {
     Fault.SUBMITTED_AGAIN: 40,
     Fault.EXPIRED: 40,
     Fault.ITEM_FAILS: 30,
+    Fault.SUSPECTED: 1,
     Fault.ITEM_KILLS: 20,
 }
 """How often at least each kind takes effect in 200 runs of 100 steps. Set from what is seen, at about

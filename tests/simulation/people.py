@@ -25,6 +25,7 @@ NAMES = (
     ("invalid", 5),
     ("poison.test", 10),
     ("deadly.test", 8),
+    ("lethal.test", 4),
 )
 REASON = "This name is not ours."
 

@@ -46,6 +46,8 @@ class Runner:
         self.waits = self.commits = self.signed = self.drawn = self.troubles = 0
         self.transactions = 0
         self._doomed = False
+        self.forget: Callable[[], None] = lambda: None
+        """Lose what only this process's memory holds."""
         self.database: Database = SeamedDatabase(self, world.database_of(side))
 
     @property
@@ -112,9 +114,8 @@ class Runner:
         commits, same = world.commits, world.commits_by_errand[stage]
         since, claimed = world.moment, self.commits
         world.tell(self, "is frozen")
-        if stage == "sign":  # others may find its lease over
-            self.troubles += 1
-            world.note_troubles(self)
+        world.unfinished(self)  # others may find its lease over, or get its message again
+        world.note_troubles(self)
         if world.rng.random() < 0.3:
             world.move(2 * lease)
         self.fiber.pause()

@@ -85,7 +85,7 @@ class Signer:
         self.world.brokers[runner.name] = broker
         assert shared.issuer.key is not None
         key = Key(runner, shared.issuer.key)
-        return SignerSide(
+        side = SignerSide(
             database=runner.database,
             send=runner.sends(broker),
             settings=self.settings,
@@ -95,6 +95,8 @@ class Signer:
             issuers=Issuers([dataclasses.replace(shared.issuer, key=key)]),
             mark=NoMark(Path()),
         )
+        runner.forget = side.begun.clear
+        return side
 
     def _policy(self, runner: Runner) -> Policy:
         policy = self.world.template.policies[runner.policy_number]

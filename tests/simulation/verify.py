@@ -12,6 +12,7 @@ from pipeline.crypto import csr as csrs
 from pipeline.crypto import jws
 from pipeline.digest import Approvable
 from pipeline.messages import Decision
+from pipeline.signer import suspects
 from pipeline.signer.examine import STATES
 from pipeline.signer.policy import judge
 from pipeline.states import SIGNER, WEB, State
@@ -20,6 +21,7 @@ from tests.simulation.template import ATTEMPTS, csr
 from tests.simulation.trail import audit_tells_all, every, rows
 from tests.simulation.world import World
 
+DEADLY = suspects.DEADLY.partition("{")[0]
 NEVER_ISSUED = frozenset(
     {State.REJECTED, State.WITHDRAWN, State.EXPIRED, State.WAITING_FOR_APPROVAL}
 )
@@ -132,6 +134,10 @@ class Reckoning:
             if row["event"] == "state-changed" and row["details"]["from"] is None
         }
         for key, row in self.submissions.items():
+            if self.rows[key]["reason"].startswith(DEADLY):
+                if self.world.examining_troubles[key] < ATTEMPTS:
+                    yield f"{self._name(key)} was taken for deadly, and nobody had died of it"
+                continue
             policy = policies[row["policy_digest"]]
             read = csrs.read(row["csr"])
             verdict = judge(policy, read, row["profile_name"], row["requester"], row["source"])
@@ -248,6 +254,8 @@ class Reckoning:
             for row in every(self.signer, "audit")
             if row["event"] == "state-changed"
         )
+        reasons = (row["reason"] for row in self.rows.values())
+        tally[Fault.SUSPECTED] += sum(reason.startswith(DEADLY) for reason in reasons)
         tally[Fault.EXPIRED] += made["clock"]
         tally[Fault.RETRIED] += made["retry"]
         tally[Fault.REJECTED_BY_OPERATOR] += made["reject"]

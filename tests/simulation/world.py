@@ -18,10 +18,12 @@ from sqlalchemy import Connection, event
 
 from pipeline.actors.patience import is_infrastructure
 from pipeline.broker.memory import MemoryBroker
+from pipeline.crypto.csr import Csr
 from pipeline.database.advance import Ledger, Move, advance
 from pipeline.database.engine import Database
 from pipeline.errors import MessageRefused
-from pipeline.signer import issuance
+from pipeline.signer import examine, issuance
+from pipeline.signer.policy import Policy, Verdict, judge
 from pipeline.stages import STAGES, Role
 from pipeline.states import State
 from pipeline.web import submit as web_submit
@@ -83,6 +85,7 @@ class World:
     spools: dict[str, dict[str, bytes]] = field(default_factory=lambda: {n: {} for n in APPROVERS})
     decided: list[str] = field(default_factory=list)
     signing_troubles: Counter[str] = field(default_factory=Counter)
+    examining_troubles: Counter[str] = field(default_factory=Counter)
     mended: bool = False
     policy_number: int = 0
     brokers: dict[str, MemoryBroker] = field(default_factory=dict)
@@ -113,6 +116,7 @@ class World:
         self._patches: list[Any] = [
             mock.patch.object(web_submit, "request_id", self._new_id),
             mock.patch.object(issuance, "advance", self._advance),
+            mock.patch.object(examine, "judge", self._judge),
         ]
         for patch in self._patches:
             patch.start()
@@ -155,6 +159,13 @@ class World:
             self.took_effect(Fault.OVERTAKEN, self.running)
         return moved
 
+    def _judge(self, policy: Policy, csr: Csr, *others: Any) -> Verdict:
+        """Judge, unless the submission kills who examines it."""
+        if any(b"lethal" in name.value.encode() for name in csr.names) and not self.mended:
+            self.took_effect(Fault.ITEM_KILLS, self.running)
+            raise Killed(Fault.ITEM_KILLS)
+        return judge(policy, csr, *others)
+
     def _before_statement(self, *arguments: Any) -> None:
         statement: str = arguments[2]
         if self.running is not None and not statement.startswith("BEGIN"):
@@ -195,10 +206,17 @@ class World:
     def took_effect(self, fault: Fault, runner: Runner | None, *, quietly: bool = False) -> None:
         """Count a fault, and tell of it."""
         self.chaos.took_effect(fault)
-        if runner is not None and runner.errand.startswith("sign ") and fault in _UNFINISHED:
-            runner.troubles += 1
+        if runner is not None and fault in _UNFINISHED:
+            self.unfinished(runner)
         if not quietly:
             self.tell(runner, f"FAULT {fault}")
+
+    def unfinished(self, runner: Runner) -> None:
+        """Note that an attempt at signing or examining may be on record that came to no end."""
+        if runner.errand.startswith("sign "):
+            runner.troubles += 1
+        elif runner.errand.startswith("policy ") and runner.letter is not None:
+            self.examining_troubles.update(requests_in(runner.letter))
 
     def note_troubles(self, runner: Runner) -> None:
         """Note that what waits for its signature may have lost attempts without its own fault."""
@@ -261,6 +279,7 @@ class World:
             return
         if isinstance(error, Killed):
             self.tell(runner, "is dead")
+            runner.forget()
             letter = runner.letter
             if letter is not None and self.chaos.likely(Fault.REDELIVERED):
                 letter.redelivered = True
