@@ -4,6 +4,7 @@ PORT ?= 8000
 DIR ?= var/httpca
 SUITES ?= unit flow simulation system browser
 SERVERS ?= var/servers
+PROGRAMS := rabbitmq postgresql softhsm haproxy openssl curl chromium
 RUNS ?= 1000
 STEPS ?= 100
 SECONDS ?= 120
@@ -41,12 +42,12 @@ dev: $(DEV_READY) $(CATALOGUES) ## set up .venv with all that developing needs
 
 .PHONY: test
 test: dev ## run all tests, installing the servers that they need: SUITES="unit flow simulation system browser"
-	@tools/debian-packages.sh rabbitmq postgresql openssl curl chromium
+	@tools/debian-packages.sh $(PROGRAMS)
 	@exec $(BIN)/python tools/run_tests.py $(SUITES)
 
 .PHONY: coverage
 coverage: dev ## run all tests and write which lines they reached to var/coverage
-	@tools/debian-packages.sh rabbitmq postgresql openssl curl chromium
+	@tools/debian-packages.sh $(PROGRAMS)
 	@exec $(BIN)/python tools/run_tests.py --coverage $(SUITES)
 
 .PHONY: chaos

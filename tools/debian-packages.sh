@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/debian-packages.sh rabbitmq|postgresql|openssl|curl|chromium ...
+# tools/debian-packages.sh rabbitmq|postgresql|softhsm|haproxy|openssl|curl|chromium ...
 # Installs what is missing of the programs that the tests start, from the distribution's packages,
 # as root or through sudo. The packages' services are neither started nor enabled: the tests start
 # servers of their own. Where nothing is missing this does nothing, and quickly.
@@ -9,6 +9,7 @@ is_there() {
     case $1 in
         rabbitmq) ls /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server ;;
         postgresql) ls /usr/lib/postgresql/*/bin/initdb ;;
+        softhsm) command -v softhsm2-util && ls /usr/lib/softhsm/libsofthsm2.so ;;
         chromium) command -v chromium && command -v chromedriver ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
@@ -17,6 +18,7 @@ is_there() {
 packages_of() {
     case $1 in
         rabbitmq) echo rabbitmq-server ;;
+        softhsm) echo softhsm2 ;;
         chromium) echo chromium chromium-driver ;;
         *) echo "$1" ;;
     esac
@@ -30,6 +32,7 @@ services_of() {
             command -v epmd >/dev/null || echo epmd.service epmd.socket
             ;;
         postgresql) echo postgresql.service ;;
+        haproxy) echo haproxy.service ;;
     esac
 }
 
