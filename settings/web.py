@@ -15,7 +15,9 @@ class Http(Settings, frozen=True):
     """How process `web` serves.
 
     ``long_polls`` is how many answers may be held at once; it is kept below ``threads``, so that
-    some thread is always free. ``anonymous`` admits requesters without a token.
+    some thread is always free. ``max_body`` and ``max_batch_body`` are the largest bodies that are
+    read, in bytes, the latter of `POST /api/v1/batches`. ``anonymous`` admits requesters without a
+    token.
     """
 
     host: str = "127.0.0.1"
@@ -25,6 +27,7 @@ class Http(Settings, frozen=True):
     anonymous: bool = False
     trusted_proxies: Annotated[int, Meta(ge=0, le=5)] = 0
     max_body: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    max_batch_body: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     idempotency_hours: Annotated[float, Meta(gt=0, le=24 * 365)] = 24.0
 
 

@@ -23,6 +23,7 @@ from pipeline.signer import authority
 from pipeline.states import FINAL, State
 from pipeline.web import locales, tables, tokens
 from pipeline.web.app import create_app
+from pipeline.web.intake import Intake
 from pipeline.web.site import KEY, Site
 from pipeline.web.submit import Wish, submit
 from settings.web import Http, WebSettings
@@ -94,7 +95,7 @@ class Website:
         octets = csr or factories.csr(names or ("DNS:www.example.test",))
         wish = Wish(octets, profile, "api", requester, comment)
         self.moment += timedelta(seconds=1)
-        return submit(self.database, self.settings, wish, lambda: self.moment).id
+        return submit(Intake(self.database), self.settings, wish, lambda: self.moment).id
 
     def row(self, request_id: str) -> Any:
         """Return a request's row."""

@@ -102,7 +102,8 @@ def admit(
 ) -> set[str]:
     """Insert requests that are not known yet; return the ids of those inserted.
 
-    Each row holds at least ``id``, ``state`` and ``revision``. A row whose id exists is left alone.
+    Each row holds at least ``id``, ``state`` and ``revision``, and ``created_at`` when that is not
+    ``now``. A row whose id exists is left alone.
     """
     wanted = [
         {"reason": "", "attempts": 0, "created_at": now, "changed_at": now, **row} for row in rows
@@ -117,7 +118,7 @@ def admit(
     )
     inserted = set(connection.scalars(statement, wanted))
     entries = [
-        _entry(maker, row["id"], None, row["state"], row["revision"], {}, now)
+        _entry(maker, row["id"], None, row["state"], row["revision"], {}, row["created_at"])
         for row in wanted
         if row["id"] in inserted
     ]

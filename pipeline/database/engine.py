@@ -28,6 +28,10 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # What only reads needs no BEGIN and no ROLLBACK around each statement, which would be two
+        # more round trips. At READ COMMITTED a transaction would not see anything else.
+        autocommit = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {}
+        self._reading = engine.execution_options(**autocommit)
 
     @property
     def dialect(self) -> str:
@@ -46,8 +50,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a transaction that is not meant to write; it ends without a commit."""
-        with self.engine.connect() as connection:
+        """Open a connection that is not meant to write. On PostgreSQL each statement sees what is
+        committed when it begins; on SQLite they are one transaction."""
+        with self._reading.connect() as connection:
             yield connection
 
     def commit(self, connection: Connection) -> None:

@@ -41,6 +41,7 @@ ENDPOINTS: Final = {
     "health.metrics": Admits.UNASKED,
     "api.openapi": Admits.UNASKED,
     "api.submit": Admits.SUBMITTERS,
+    "api.submit_batch": Admits.SUBMITTERS,
     "api.listed": Admits.KNOWN,
     "api.shown": Admits.EVERYBODY,
     "api.certificate": Admits.EVERYBODY,

@@ -9,6 +9,7 @@ from flask import Response
 
 from pipeline.web import authorities, formats
 from pipeline.web.lookup import Found
+from pipeline.web.problems import ProblemDetails
 
 
 class RequestSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,19 @@ class RequestList(msgspec.Struct, frozen=True):
 
     requests: list[RequestSummary]
     next: str | None
+
+
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one submission of a batch: the request, or what is wrong with it."""
+
+    request: Request | None = None
+    problem: ProblemDetails | None = None
+
+
+class BatchResults(msgspec.Struct, frozen=True):
+    """What became of each submission of a batch, in their order."""
+
+    results: list[BatchResult]
 
 
 class Authority(msgspec.Struct, frozen=True):

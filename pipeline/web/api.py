@@ -12,7 +12,9 @@ from pipeline.web.access import requester
 from pipeline.web.lookup import Found
 from pipeline.web.notifier import Waited
 from pipeline.web.openapi import DOCUMENT
+from pipeline.web.problems import details
 from pipeline.web.site import site
+from pipeline.web.submit import Submitted, Wish, submit_all
 from pipeline.web.submit import submit as submit_wish
 from pipeline.web.withdraw import withdraw as withdraw_request
 
@@ -31,12 +33,31 @@ BUSY_RETRY_AFTER = "1"
 def submit() -> Response:
     """Submit a CSR."""
     here = site()
-    submitted = submit_wish(
-        here.database, here.settings, api_input.wish(request, requester()), here.now
-    )
+    wish = api_input.wish(request, requester())
+    submitted = submit_wish(here.intake, here.settings, wish, here.now)
     bind_contextvars(request_id=submitted.id)
     headers = {"Location": answers.request_address(submitted.id)}
-    return answers.json(answers.request(_find(submitted.id)), HTTPStatus.ACCEPTED, headers)
+    return answers.json(answers.request(submitted.found), HTTPStatus.ACCEPTED, headers)
+
+
+@api.post("/batches")
+def submit_batch() -> Response:
+    """Submit many CSRs, each of which has its own result."""
+    here = site()
+    request.max_content_length = here.settings.http.max_batch_body
+    read = api_input.wishes(request, requester())
+    wishes = [one for one in read if isinstance(one, Wish)]
+    submitted = iter(submit_all(here.intake, here.settings, wishes, here.now))
+    results = [next(submitted) if isinstance(one, Wish) else one for one in read]
+    return answers.json(
+        answers.BatchResults([_batch_result(one) for one in results]), HTTPStatus.ACCEPTED
+    )
+
+
+def _batch_result(result: Submitted | RequesterError) -> answers.BatchResult:
+    if isinstance(result, RequesterError):
+        return answers.BatchResult(problem=details(result))
+    return answers.BatchResult(request=answers.request(result.found))
 
 
 @api.get("/requests")

@@ -1,7 +1,7 @@
 """What callers of the API send: bodies, parameters and preferences, read strictly."""
 
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from flask import Request
@@ -11,6 +11,9 @@ from pipeline.errors import N_, RequesterError, Unreadable
 from pipeline.states import State
 from pipeline.web import idempotency
 from pipeline.web.submit import Wish
+
+LARGEST_BATCH: Final = 1000
+"""Submissions in one call."""
 
 LONGEST_WAIT: Final = 60
 """Seconds for which an answer is held at most."""
@@ -32,6 +35,11 @@ MISSING: Final = N_("The member “%(member)s” is missing.")
 UNKNOWN_MEMBER: Final = N_(
     "There is no member “%(member)s”. There are “csr”, “profile” and “comment”."
 )
+NOT_A_BATCH: Final = N_(
+    'The body must be a JSON object {"requests": [ … ]} with a list of submissions.'
+)
+BATCH_SIZE: Final = N_("One call takes 1 to %(allowed)d submissions, and these are %(found)d.")
+ONLY_JSON: Final = N_("The content type “%(found)s” is not read here. Send application/json.")
 CONTENT_TYPE: Final = N_(
     "The content type “%(found)s” is not read here. Send application/json, application/pkcs10 (DER)"
     " or application/x-pem-file (PEM)."
@@ -48,7 +56,15 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     comment: str = ""
 
 
+class BatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many submissions as JSON, each of which is read by itself."""
+
+    requests: list[msgspec.Raw]
+
+
 _DECODER: Final = msgspec.json.Decoder(Body)
+_BATCH_DECODER: Final = msgspec.json.Decoder(BatchBody)
+_B = TypeVar("_B", Body, BatchBody)
 _WHERE: Final = re.compile(r"\(byte (\d+)\)")
 _MEMBER: Final = re.compile(r"`\$\.(\w+)`")
 _FIELD: Final = re.compile(r"field `(.*)`", re.DOTALL)
@@ -81,16 +97,51 @@ def wish(request: Request, requester: str | None) -> Wish:
     return Wish(csr, profile, "api", requester, comment, once)
 
 
+def wishes(request: Request, requester: str | None) -> list[Wish | RequesterError]:
+    """Read many submissions; in the place of one that cannot be read stands what is wrong with it.
+
+    An ``Idempotency-Key`` is that of all of them, each with its place in the list.
+
+    Raises:
+        RequesterError: ``unsupported-media-type``, ``malformed-json``, ``wrong-json`` or
+            ``bad-idempotency-key``.
+    """
+    octets = request.get_data(cache=False)
+    if request.mimetype != "application/json":
+        raise RequesterError(
+            "unsupported-media-type", ONLY_JSON, found=visible(request.mimetype, 100)
+        )
+    items = _decoded(_BATCH_DECODER, octets).requests
+    if not 1 <= len(items) <= LARGEST_BATCH:
+        raise Unreadable("wrong-json", BATCH_SIZE, found=len(items), allowed=LARGEST_BATCH)
+    key = request.headers.get("Idempotency-Key")
+    found: list[Wish | RequesterError] = []
+    for number, item in enumerate(items):
+        once = None if key is None else idempotency.once(f"{key}/{number}", bytes(item))
+        try:
+            body = read_json(bytes(item))
+        except RequesterError as error:
+            found.append(error)
+        else:
+            csr = body.csr.encode()
+            found.append(Wish(csr, body.profile, "api", requester, body.comment, once))
+    return found
+
+
 def read_json(octets: bytes) -> Body:
     """Read a submission as JSON.
 
     Raises:
         Unreadable: ``malformed-json`` says where, ``wrong-json`` which member.
     """
+    return _decoded(_DECODER, octets)
+
+
+def _decoded(decoder: msgspec.json.Decoder[_B], octets: bytes) -> _B:
     try:
-        return _DECODER.decode(octets)
+        return decoder.decode(octets)
     except msgspec.ValidationError as error:
-        raise _wrong(str(error)) from None
+        raise _wrong(str(error), decoder.type) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise _malformed(str(error), octets) from None
     except UnicodeDecodeError:
@@ -107,7 +158,9 @@ def _malformed(message: str, octets: bytes) -> Unreadable:
     return Unreadable("malformed-json", MALFORMED, line=line, column=column)
 
 
-def _wrong(message: str) -> Unreadable:
+def _wrong(message: str, expected: type[msgspec.Struct]) -> Unreadable:
+    if expected is BatchBody:
+        return Unreadable("wrong-json", NOT_A_BATCH)
     if field := _FIELD.search(message):
         template = UNKNOWN_MEMBER if "unknown field" in message else MISSING
         return Unreadable("wrong-json", template, member=visible(field[1], 70))

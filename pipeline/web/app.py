@@ -14,6 +14,7 @@ from pipeline.web.api import api
 from pipeline.web.form import printable
 from pipeline.web.health import health
 from pipeline.web.html import html
+from pipeline.web.intake import Intake
 from pipeline.web.notifier import Notifier
 from pipeline.web.secret import secret_key
 from pipeline.web.sign_in import blueprint as sign_in
@@ -40,7 +41,7 @@ def create_app(
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
     }
     notifier = Notifier(database, settings.http.long_polls)
-    app.extensions[KEY] = Site(settings, database, clock, notifier)
+    app.extensions[KEY] = Site(settings, database, clock, notifier, Intake(database))
     _set_up_templates(app)
     locales.set_up(app, translations)
     headers.set_up(app)

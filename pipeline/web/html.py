@@ -80,7 +80,7 @@ def submit() -> ResponseReturnValue:
     here, filled = site(), fill(request)
     try:
         wish = filled.wish(requester())
-        submitted = submit_wish(here.database, here.settings, wish, here.now)
+        submitted = submit_wish(here.intake, here.settings, wish, here.now)
     except RequesterError as error:
         return _form(filled, error)
     bind_contextvars(request_id=submitted.id)

@@ -3,6 +3,7 @@
 Anonymous requesters share one space of keys, so theirs should be random.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -71,25 +72,28 @@ def recall(connection: Connection, requester: str | None, once: Once) -> str | N
 
 
 def remember(
-    connection: Connection, requester: str | None, once: Once, request_id: str, now: datetime
+    connection: Connection, made: Sequence[tuple[str | None, Once, str, datetime]]
 ) -> None:
-    """Note what this key made, in the transaction that makes it.
+    """Note what these keys made, in the transaction that makes it: requester, key, id, and when.
 
     Raises:
-        Taken: the key was used meanwhile.
+        Taken: one of the keys was used meanwhile.
     """
+    if not made:
+        return
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = (
-        dialect.insert(idempotency_keys)
-        .values(
-            requester=requester or "",
-            key=once.key,
-            body_hash=once.body_hash,
-            request_id=request_id,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(idempotency_keys.c.key)
+        dialect.insert(idempotency_keys).on_conflict_do_nothing().returning(idempotency_keys.c.key)
     )
-    if connection.execute(statement).first() is None:
+    rows = [
+        {
+            "requester": requester or "",
+            "key": once.key,
+            "body_hash": once.body_hash,
+            "request_id": request_id,
+            "created_at": at,
+        }
+        for requester, once, request_id, at in made
+    ]
+    if len(connection.execute(statement, rows).all()) < len(rows):
         raise Taken

@@ -120,6 +120,27 @@ def _submit() -> dict[str, Any]:
     }
 
 
+def _submit_batch() -> dict[str, Any]:
+    return {
+        "operationId": "submitBatch",
+        "summary": "Submit many CSRs",
+        "description": (
+            "Each submission has its own result, in their order, and one that is refused harms no"
+            " other. Every one that is taken is a request of its own."
+        ),
+        "security": _OPTIONAL_TOKEN,
+        "parameters": [_IDEMPOTENCY_KEY],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": ref("Batch")}},
+        },
+        "responses": {
+            "202": _json("BatchResults", "Read; the results say what was taken."),
+            **_problems(400, 413, 415),
+        },
+    }
+
+
 def _listed() -> dict[str, Any]:
     return {
         "operationId": "list",
@@ -199,6 +220,7 @@ DOCUMENT: Final[dict[str, Any]] = {
     "servers": [{"url": "/"}],
     "paths": {
         "/api/v1/requests": {"post": _submit(), "get": _listed()},
+        "/api/v1/batches": {"post": _submit_batch()},
         "/api/v1/requests/{id}": {"parameters": [_ID], "get": _shown(), "delete": _withdraw()},
         "/api/v1/requests/{id}/certificate": {"parameters": [_ID], "get": _certificate()},
         "/api/v1/ca": {

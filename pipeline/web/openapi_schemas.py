@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from pipeline.states import State
+from pipeline.web.api_input import LARGEST_BATCH
 from pipeline.web.submit import LONGEST_COMMENT
 
 
@@ -82,6 +83,28 @@ SCHEMAS: Final[dict[str, Any]] = {
         "required": ["csr", "profile"],
         "additionalProperties": False,
     },
+    "Batch": {
+        "type": "object",
+        "properties": {
+            "requests": {
+                "type": "array",
+                "items": ref("Submission"),
+                "minItems": 1,
+                "maxItems": LARGEST_BATCH,
+            }
+        },
+        "required": ["requests"],
+        "additionalProperties": False,
+    },
+    "BatchResults": _object(
+        "What became of each submission, in their order.",
+        results={"type": "array", "items": ref("BatchResult")},
+    ),
+    "BatchResult": _object(
+        "The request that a submission became, or the problem with it; the other one is null.",
+        request={"anyOf": [ref("Request"), {"type": "null"}]},
+        problem={"anyOf": [ref("Problem"), {"type": "null"}]},
+    ),
     "Request": _object(
         "A request.",
         **_SUMMARY,

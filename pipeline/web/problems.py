@@ -64,6 +64,13 @@ def sentence(error: RequesterError) -> str:
     return str(gettext(error.template, **error.params))
 
 
+def details(error: RequesterError) -> ProblemDetails:
+    """Return an error's JSON form, in the language of the answer."""
+    problem = PROBLEMS[error.slug]
+    title = str(gettext(problem.title))
+    return ProblemDetails(f"/problems/{error.slug}", title, problem.status, sentence(error))
+
+
 def status(error: RequesterError) -> int:
     """Return an error's HTTP status."""
     return PROBLEMS[error.slug].status

@@ -7,6 +7,7 @@ from flask import current_app
 
 from pipeline.clock import Clock
 from pipeline.database.engine import Database
+from pipeline.web.intake import Intake
 from pipeline.web.notifier import Notifier
 from settings.web import WebSettings
 
@@ -21,6 +22,7 @@ class Site:
     database: Database
     now: Clock
     notifier: Notifier
+    intake: Intake
 
 
 def site() -> Site:

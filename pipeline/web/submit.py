@@ -6,25 +6,25 @@ checks are a courtesy to the requester; the signer's are what counts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from unicodedata import category
 
 import structlog
-from sqlalchemy import insert
 
 from pipeline.clock import Clock
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.check import NO_NAMES, ONLY_COMMON_NAME, UNSUPPORTED
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.visible import visible
-from pipeline.database.advance import admit
 from pipeline.database.engine import Database
-from pipeline.errors import N_, Refused
+from pipeline.errors import N_, Refused, RequesterError
 from pipeline.states import State
-from pipeline.web import idempotency, tables
+from pipeline.web import idempotency, lookup
 from pipeline.web.idempotency import Once
 from pipeline.web.identifiers import request_id
-from pipeline.web.notify import SUBMITTED, announce
+from pipeline.web.intake import Intake, New
+from pipeline.web.lookup import Found
 from settings.web import WebSettings
 
 log = structlog.get_logger(__name__)
@@ -56,32 +56,65 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of it: the request's id; ``again`` when it had been submitted before."""
+    """What became of it: the request; ``again`` when it had been submitted before."""
 
-    id: str
+    found: Found
     again: bool = False
 
+    @property
+    def id(self) -> str:
+        """The request's id."""
+        return self.found.id
 
-def submit(database: Database, settings: WebSettings, wish: Wish, now: Clock) -> Submitted:
+
+def submit(intake: Intake, settings: WebSettings, wish: Wish, now: Clock) -> Submitted:
     """Store a new request, or find the one that the same idempotency key made.
 
     Raises:
         RequesterError: what was sent cannot be read, is not allowed, or the idempotency key was
             used for something else.
     """
-    if wish.once is not None:
-        with database.read() as connection:
-            known = idempotency.recall(connection, wish.requester, wish.once)
-        if known is not None:
-            return Submitted(known, again=True)
-    csr = examine(wish.csr, wish.profile, wish.comment, settings.profiles)
+    (result,) = submit_all(intake, settings, [wish], now)
+    if isinstance(result, RequesterError):
+        raise result
+    return result
+
+
+def submit_all(
+    intake: Intake, settings: WebSettings, wishes: Sequence[Wish], now: Clock
+) -> list[Submitted | RequesterError]:
+    """Store new requests by one commit; return what became of each, in their order.
+
+    A wish that cannot be read, or is not allowed, harms no other.
+    """
+    results: list[Submitted | RequesterError] = []
+    fresh = []
+    for wish in wishes:
+        try:
+            known = _known(intake.database, wish)
+            if known is None:
+                fresh.append(_new(wish, settings, now()))
+                known = Submitted(_found(fresh[-1]))
+            results.append(known)
+        except RequesterError as error:
+            results.append(error)
     try:
-        made = _store(database, wish, csr, now)
+        intake.store(fresh)
     except idempotency.Taken:  # by the same call, sent twice at once
-        return submit(database, settings, wish, now)
-    announce(database, SUBMITTED)
-    log.info("submitted", request_id=made, profile=wish.profile, source=wish.source)
-    return Submitted(made)
+        return submit_all(intake, settings, wishes, now)
+    for new in fresh:
+        log.info("submitted", request_id=new.id, profile=new.profile, source=new.source)
+    return results
+
+
+def _known(database: Database, wish: Wish) -> Submitted | None:
+    if wish.once is None:
+        return None
+    with database.read() as connection:
+        known = idempotency.recall(connection, wish.requester, wish.once)
+        if known is None:
+            return None
+        return Submitted(lookup.find(connection, known, wish.requester), again=True)
 
 
 def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) -> Csr:
@@ -111,26 +144,32 @@ def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) 
     return csr
 
 
-def _store(database: Database, wish: Wish, csr: Csr, now: Clock) -> str:
-    at = now()
-    made = request_id(at)
-    request = {
-        "id": made,
-        "state": State.SUBMITTED,
-        "revision": 0,
-        "requester": wish.requester,
-        "next_attempt_at": at,
-    }
-    submission = {
-        "request_id": made,
-        "csr": csr.der,
-        "profile": wish.profile,
-        "source": wish.source,
-        "comment": wish.comment,
-    }
-    with database.write() as connection:
-        admit(connection, tables.ledger, "submit", [request], at)
-        connection.execute(insert(tables.submissions), [submission])
-        if wish.once is not None:
-            idempotency.remember(connection, wish.requester, wish.once, made, at)
-    return made
+def _new(wish: Wish, settings: WebSettings, at: datetime) -> New:
+    csr = examine(wish.csr, wish.profile, wish.comment, settings.profiles)
+    return New(
+        id=request_id(at),
+        at=at,
+        requester=wish.requester,
+        csr=csr.der,
+        profile=wish.profile,
+        source=wish.source,
+        comment=wish.comment,
+        once=wish.once,
+    )
+
+
+def _found(new: New) -> Found:
+    """Return the request as it will be found once it is stored."""
+    return Found(
+        id=new.id,
+        state=State.SUBMITTED,
+        revision=0,
+        reason="",
+        requester=new.requester,
+        created_at=new.at,
+        changed_at=new.at,
+        withdrawal_wished=False,
+        profile=new.profile,
+        comment=new.comment,
+        csr=new.csr,
+    )

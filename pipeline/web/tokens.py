@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.database.advance import record
@@ -108,6 +108,9 @@ def digest(text: str) -> bytes:
 
 def requester_of(connection: Connection, hashed: bytes) -> str | None:
     """Return whose token it is, or None when there is none such or it is revoked."""
-    table = tables.tokens
-    statement = select(table.c.name).where(table.c.hash == hashed, table.c.revoked_at.is_(None))
-    return connection.scalar(statement)
+    return connection.scalar(_REQUESTER, {"hashed": hashed})
+
+
+_REQUESTER: Final = select(tables.tokens.c.name).where(
+    tables.tokens.c.hash == bindparam("hashed"), tables.tokens.c.revoked_at.is_(None)
+)

@@ -33,6 +33,7 @@ from pipeline.signer import tables as signer_tables
 from pipeline.stages import DECIDE, DELIVER, POLICY, RELAY, SIGN, STAGES, TRANSMIT, Stage
 from pipeline.states import State
 from pipeline.web import tables as web_tables
+from pipeline.web.intake import Intake
 from pipeline.web.submit import Wish, submit
 from pipeline.web.withdraw import withdraw
 from settings.signer import load_signer
@@ -174,7 +175,7 @@ class World:
         """Submit a CSR as the API does; return the request's id."""
         octets = csr if csr is not None else factories.csr(names=[f"DNS:{name}" for name in names])
         wish = Wish(octets, profile, "api", requester)
-        request_id = submit(self.web_database, self.web.settings, wish, self.time).id
+        request_id = submit(Intake(self.web_database), self.web.settings, wish, self.time).id
         self.web_clock.sweep()
         if run:
             self.run()

@@ -10,6 +10,7 @@ from pipeline.errors import RequesterError
 from pipeline.signer import operate
 from pipeline.stages import DECIDE
 from pipeline.web.idempotency import once
+from pipeline.web.intake import Intake
 from pipeline.web.submit import Wish, submit
 from pipeline.web.withdraw import withdraw
 from tests.simulation.faults import Fault
@@ -52,7 +53,8 @@ class People:
         def work() -> None:
             key = once(wanted.key, wanted.name.encode())
             wish = Wish(csr(wanted.name), "server", "api", REQUESTER, once=key)
-            found = submit(world.web.database, world.template.web_settings, wish, world.web.now)
+            intake = Intake(world.web.database)
+            found = submit(intake, world.template.web_settings, wish, world.web.now)
             if wanted.id not in (None, found.id):
                 world.wrong(f"{wanted.label} was acknowledged as two requests")
             wanted.id = found.id

@@ -68,8 +68,7 @@ class Trouble:
         timer.start("sweep", sweep)
         queue = slow.letter.queue if slow.letter else ""
         for letter in world.exchange.due(queue):
-            # What came on a wrong queue is worked on by the other side.
-            idle = [one for one in world.workers_of(STAGES[queue].side) if not one.busy]
+            idle = [one for one in world.workers_of(slow.side) if not one.busy]
             if idle:
                 world.exchange.lying[queue].remove(letter)
                 world.deliver(idle[0], queue, letter)

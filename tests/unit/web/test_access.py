@@ -95,6 +95,7 @@ def test_every_endpoint_is_in_the_table_of_access(website: Website) -> None:
         f"api.{name}"
         for name in (
             "submit",
+            "submit_batch",
             "listed",
             "shown",
             "certificate",

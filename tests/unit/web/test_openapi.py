@@ -114,6 +114,13 @@ def test_every_answer_of_a_session_is_as_described(
     session("POST", address, data=b"x" * 70_000, **post)
     session("POST", address, data=pem, content_type="text/plain")
     session("POST", address, **good, headers={"Authorization": "Bearer no"})
+    batches = "/api/v1/batches"
+    batch: dict[str, Any] = {"json": {"requests": [good["json"], {"csr": "x", "profile": "x"}]}}
+    session("POST", batches, **batch)
+    session("POST", batches, json={"requests": []})
+    session("POST", batches, data=b"x" * 5_000_000, content_type="application/json")
+    session("POST", batches, data=pem, **post)
+    session("POST", batches, **batch, headers={"Authorization": "Bearer no"})
     session("GET", address)
     session("GET", first["url"])
     session("GET", first["url"], headers={"Prefer": "wait=0"})
@@ -146,6 +153,7 @@ def test_every_answer_of_a_session_is_as_described(
     for method, path in (("GET", address), ("GET", nobodys), ("DELETE", nobodys)):
         known(method, path)
     known("POST", address, **good)
+    known("POST", batches, **batch)
     known("GET", f"{nobodys}/certificate")
     known("GET", "/api/v1/ca")
 

@@ -1,0 +1,141 @@
+"""Store new requests, those that come at the same time by one commit.
+
+A commit waits for the disk, and takes several round trips. So while one is under way, whoever comes
+next waits, and then all of them are stored together. Each is acknowledged only after the commit
+that holds it, and what is wrong with one harms no other.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import insert
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+
+from pipeline.database.advance import admit
+from pipeline.database.engine import Database
+from pipeline.states import State
+from pipeline.web import idempotency, tables
+from pipeline.web.idempotency import Once
+from pipeline.web.notify import SUBMITTED, announce
+
+MOST: Final = 1000
+"""Requests that one commit stores, unless a single call brings more."""
+
+_OUT_OF_REACH: Final = (OperationalError, InterfaceError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A request that is to be stored. ``csr`` is DER."""
+
+    id: str
+    at: datetime
+    requester: str | None
+    csr: bytes
+    profile: str
+    source: str
+    comment: str
+    once: Once | None
+
+
+@dataclass(slots=True)
+class _Call:
+    """What one caller waits for."""
+
+    new: Sequence[New]
+    done: bool = False
+    error: Exception | None = None
+
+
+class Intake:
+    """Where the requests of one process begin; safe to be used by many threads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._waiting: list[_Call] = []
+        self._adding = threading.Lock()
+        self._storing = threading.Lock()
+
+    def store(self, new: Sequence[New]) -> None:
+        """Store requests, all of them or none, and notify; return when they are committed.
+
+        Raises:
+            Taken: an idempotency key was used meanwhile.
+            SQLAlchemyError: the database is out of reach; whether they are stored is not known.
+        """
+        if not new:
+            return
+        call = _Call(new)
+        with self._adding:
+            self._waiting.append(call)
+        stored = False
+        with self._storing:
+            while not call.done:
+                stored = True
+                self._store(self._next())
+        if stored:
+            announce(self.database, SUBMITTED)
+        if call.error is not None:
+            raise call.error
+
+    def _next(self) -> list[_Call]:
+        """Take the calls that the next commit is for."""
+        with self._adding:
+            count = 0
+            for number, call in enumerate(self._waiting):
+                count += len(call.new)
+                if count > MOST and number:
+                    break
+            else:
+                number = len(self._waiting)
+            calls, self._waiting = self._waiting[:number], self._waiting[number:]
+        return calls
+
+    def _store(self, calls: Sequence[_Call]) -> None:
+        try:
+            self._commit([new for call in calls for new in call.new])
+        except _OUT_OF_REACH as error:
+            for call in calls:
+                call.error = error
+        except Exception as error:  # noqa: BLE001 - told to the caller whose it is
+            if len(calls) == 1:
+                calls[0].error = error
+            else:
+                for call in calls:
+                    self._store([call])
+        for call in calls:
+            call.done = True
+
+    def _commit(self, new: Sequence[New]) -> None:
+        with self.database.write() as connection:
+            rows = [_request(one) for one in new]
+            admit(connection, tables.ledger, "submit", rows, new[-1].at)
+            connection.execute(insert(tables.submissions), [_submission(one) for one in new])
+            idempotency.remember(
+                connection,
+                [(one.requester, one.once, one.id, one.at) for one in new if one.once is not None],
+            )
+
+
+def _request(new: New) -> dict[str, object]:
+    return {
+        "id": new.id,
+        "state": State.SUBMITTED,
+        "revision": 0,
+        "requester": new.requester,
+        "created_at": new.at,
+        "next_attempt_at": new.at,
+    }
+
+
+def _submission(new: New) -> dict[str, object]:
+    return {
+        "request_id": new.id,
+        "csr": new.csr,
+        "profile": new.profile,
+        "source": new.source,
+        "comment": new.comment,
+    }

@@ -1,0 +1,114 @@
+"""New requests that come at the same time are stored by one commit, and none harms another."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import OperationalError
+
+from pipeline.database.engine import Database
+from pipeline.web import tables
+from pipeline.web.idempotency import Taken, once
+from pipeline.web.identifiers import request_id
+from pipeline.web.intake import Intake, New
+from tests.website import Website
+
+AT_ONCE = 8
+
+
+class Slow(Database):
+    """A database whose first commit takes until it is told to go on."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.engine)
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.commits = 0
+        self.fails = False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction."""
+        with super().write() as connection:
+            yield connection
+
+    def commit(self, connection: Connection) -> None:
+        self.commits += 1
+        if self.commits == 1:
+            self.begun.set()
+            assert self.go_on.wait(60)
+        if self.fails:
+            raise OperationalError("COMMIT", {}, Exception("gone"))
+        super().commit(connection)
+
+
+def new(website: Website, key: str | None = None, csr: bytes = b"csr") -> New:
+    made = once(key, csr) if key else None
+    at = website.moment
+    return New(request_id(at), at, None, csr, "server", "api", "", made)
+
+
+def meet(intake: Intake, slow: Slow, first: New, others: list[New]) -> list[Exception | None]:
+    """Store ``others`` while the commit of ``first`` is under way; return what each met."""
+    met: dict[str, Exception | None] = {}
+
+    def store(one: New) -> None:
+        try:
+            intake.store([one])
+            met[one.id] = None
+        except (Taken, OperationalError) as error:
+            met[one.id] = error
+
+    threads = [threading.Thread(target=store, args=(one,)) for one in (first, *others)]
+    threads[0].start()
+    assert slow.begun.wait(60)
+    for thread in threads[1:]:
+        thread.start()
+    while len(intake._waiting) < len(others):
+        threads[1].join(0.01)
+    slow.go_on.set()
+    for thread in threads:
+        thread.join(60)
+    return [met[one.id] for one in (first, *others)]
+
+
+def stored(website: Website) -> set[str]:
+    with website.database.read() as connection:
+        ids = set(connection.scalars(select(tables.requests.c.id)))
+        audited = connection.scalar(select(func.count()).select_from(tables.audit))
+    assert audited == len(ids)
+    return ids
+
+
+def test_those_who_come_meanwhile_share_a_commit(website: Website) -> None:
+    slow = Slow(website.database)
+    first, others = new(website), [new(website) for _ in range(AT_ONCE)]
+    assert meet(Intake(slow), slow, first, others) == [None] * (1 + AT_ONCE)
+    assert slow.commits == 2
+    assert stored(website) == {one.id for one in (first, *others)}
+
+
+def test_a_key_used_twice_at_once_harms_no_other(website: Website) -> None:
+    slow = Slow(website.database)
+    others = [new(website, f"key-{number // 2}") for number in range(AT_ONCE)]
+    first, *met = meet(Intake(slow), slow, new(website), others)
+    assert first is None
+    assert [isinstance(error, Taken) for error in met].count(True) == AT_ONCE // 2
+    assert len(stored(website)) == 1 + AT_ONCE // 2
+
+
+def test_everybody_is_told_when_the_database_is_out_of_reach(website: Website) -> None:
+    slow = Slow(website.database)
+    slow.fails = True
+    met = meet(Intake(slow), slow, new(website), [new(website) for _ in range(AT_ONCE)])
+    assert all(isinstance(error, OperationalError) for error in met)
+    assert stored(website) == set()
+
+
+def test_nothing_is_stored_of_a_call_that_fails(website: Website) -> None:
+    intake = Intake(website.database)
+    intake.store([new(website, "key")])
+    with pytest.raises(Taken):
+        intake.store([new(website), new(website, "key")])
+    assert len(stored(website)) == 1
