@@ -9,6 +9,8 @@ RUNS ?= 1000
 STEPS ?= 100
 SECONDS ?= 120
 REQUESTS ?= 3000
+TIMES ?= 3
+COUNT ?= 10000
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -17,7 +19,7 @@ BIN := .venv/bin
 RUN_READY := .venv/ready-to-run
 DEV_READY := .venv/ready-to-develop
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard pipeline/*/translations/*/LC_MESSAGES/*.po))
-SOURCES := $(wildcard pipeline settings tests tools)
+SOURCES := $(wildcard benchmarks pipeline settings tests tools)
 
 .PHONY: help
 help: ## list what there is
@@ -64,6 +66,12 @@ simulate: dev ## simulate both sides under every fault, without servers: RUNS=10
 .PHONY: mutants
 mutants: dev ## take out one mechanism at a time, and show which test notices: MUTANTS="NAME ..."
 	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
+
+.PHONY: bench
+bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 JSON=FILE
+	@tools/debian-packages.sh rabbitmq postgresql
+	@exec $(BIN)/python -m benchmarks $(CASES) --times "$(TIMES)" --requests "$(COUNT)" \
+		$(if $(JSON),--json "$(JSON)")
 
 .PHONY: readme
 readme: dev ## run the README's commands in a fresh clone of the last commit

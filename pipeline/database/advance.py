@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.states import State, Transitions
@@ -53,11 +53,17 @@ class ForbiddenTransition(AssertionError):
 
 
 def advance(
-    connection: Connection, ledger: Ledger, maker: str, moves: Iterable[Move], now: datetime
+    connection: Connection,
+    ledger: Ledger,
+    maker: str,
+    moves: Iterable[Move],
+    now: datetime,
+    held: ColumnElement[bool] | None = None,
 ) -> set[str]:
     """Make those moves whose rows still are as they were read; return the ids of the rows moved.
 
-    The rest was moved by somebody else meanwhile, which is normal.
+    The rest was moved by somebody else meanwhile, which is normal. ``held`` is a further condition
+    that rows must meet: that of a claim.
 
     Raises:
         ForbiddenTransition: ``maker`` may not make such a move.
@@ -81,6 +87,8 @@ def advance(
             .values(state=target, revision=new_revision, changed_at=now, **dict(values))
             .returning(table.c.id)
         )
+        if held is not None:
+            statement = statement.where(held)
         done = set(connection.scalars(statement))
         moved |= done
         entries += [

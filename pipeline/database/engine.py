@@ -55,6 +55,14 @@ class Database:
         with self._reading.connect() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a connection for a long look: all of it sees what is committed when it begins."""
+        with self.engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
     def commit(self, connection: Connection) -> None:
         """Commit the transaction of ``write``."""
         connection.commit()

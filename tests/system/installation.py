@@ -135,6 +135,11 @@ class Installation:
             self.postgresql.drop_database(name)
         self.rabbitmq.delete_vhost(self.vhost)
 
+    @property
+    def pids(self) -> list[int]:
+        """The process that all others are children of."""
+        return [] if self._honcho is None else [self._honcho.pid]
+
     def token(self, name: str) -> str:
         """Make a requester's token."""
         printed = done(httpca("token", "create", name, "--config", self.directory / "web"))

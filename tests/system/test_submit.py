@@ -12,6 +12,7 @@ from pipeline.database.engine import Database, open_database
 from pipeline.errors import RequesterError
 from pipeline.web import tables, withdraw
 from pipeline.web.idempotency import once
+from pipeline.web.intake import Intake
 from pipeline.web.lookup import find, listed
 from pipeline.web.submit import Wish, submit
 from settings.web import WebSettings
@@ -42,13 +43,14 @@ def test_the_same_call_from_many_threads_makes_one_request(database: Database) -
     conflicts: list[str] = []
     start = threading.Barrier(CALLS)
     octets = factories.csr()
+    intakes = [Intake(database) for _ in range(2)]
 
     def call(number: int) -> None:
         start.wait()
         body = b"other" if number == 0 else b"same"
         wish = Wish(octets, "server", "api", "me", once=once("key", body))
         try:
-            made.append(submit(database, settings(database), wish, now).id)
+            made.append(submit(intakes[number % 2], settings(database), wish, now).id)
         except RequesterError as error:
             conflicts.append(error.slug)
 
@@ -68,7 +70,7 @@ def test_the_same_call_from_many_threads_makes_one_request(database: Database) -
 def test_reads_back_pages_and_withdraws(database: Database) -> None:
     ids = [
         submit(
-            database,
+            Intake(database),
             settings(database),
             Wish(factories.csr(), "server", "api", "me", comment="“naïve” ☃"),
             now,

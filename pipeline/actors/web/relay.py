@@ -102,21 +102,21 @@ def _submission(row: Unanswered) -> Submission:
 def _mark(side: WebSide, claimed: Claim, group: Sequence[Unanswered], now: datetime) -> None:
     """Note when to ask again; whoever was answered, or wished to withdraw, meanwhile is due as that
     made it."""
-    moves = [
-        Move(row.id, State.SUBMITTED, State.RELAYED, row.revision, row.revision)
-        for row in group
-        if row.state == State.SUBMITTED
-    ]
-    by_attempts: defaultdict[int, list[str]] = defaultdict(list)
+    by_attempts: defaultdict[int, list[Unanswered]] = defaultdict(list)
     for row in group:
-        by_attempts[row.attempts].append(row.id)
+        by_attempts[row.attempts].append(row)
     with side.database.write() as connection:
-        advance(connection, ledger, "relay", moves, now)
-        for attempts, ids in by_attempts.items():
-            again = now + interval(side.settings.ask, attempts)
-            connection.execute(
-                update(requests).where(claimed.holds(ids)).values(next_attempt_at=again)
-            )
+        for attempts, rows in by_attempts.items():
+            again = {"next_attempt_at": now + interval(side.settings.ask, attempts)}
+            new = [row for row in rows if row.state == State.SUBMITTED]
+            moves = [
+                Move(row.id, State.SUBMITTED, State.RELAYED, row.revision, row.revision, again)
+                for row in new
+            ]
+            advance(connection, ledger, "relay", moves, now, claimed.holds(row.id for row in new))
+            asked = [row.id for row in rows if row.state != State.SUBMITTED]
+            if asked:
+                connection.execute(update(requests).where(claimed.holds(asked)).values(again))
 
 
 def interval(ask: Ask, attempts: int) -> timedelta:

@@ -1,0 +1,1 @@
+"""How fast HttpCA is, measured on the real thing: `make bench`."""
