@@ -159,6 +159,12 @@ class Confirmer:
             )
         if record.effect == "without-reason":
             return answer(Result.NOT_POSSIBLE, "Refused: the rejection has no reason.")
+        if record.effect == "revoked":
+            return answer(
+                Result.NOT_POSSIBLE,
+                "Refused: the signer trusts your message certificate no more, so your decision"
+                " does not count. Ask the operator for a new one.",
+            )
         before = _said_before(self.me, request) if record.effect == "repeated" else None
         if before is not None:
             stands = f"You {standing.done(before.verdict)} it on {standing.at(before.decided_at)}."

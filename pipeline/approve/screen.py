@@ -38,6 +38,7 @@ _EFFECTS: Final = {
     "wrong-digest": "did not fit the request",
     "without-reason": "gave no reason",
     "repeated": "said again",
+    "revoked": "does not count: their certificate was revoked",
 }
 
 

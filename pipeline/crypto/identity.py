@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from pipeline.crypto import jws
+from pipeline.crypto import jws, private_file
 from pipeline.errors import MessageRefused, SettingsError
 from pipeline.stages import Role
 
@@ -23,6 +24,7 @@ APPROVER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 _SIDE_URIS: Final = {f"urn:httpca:role:{role}": role for role in (Role.WEB, Role.SIGNER)}
 _APPROVER_URI: Final = "urn:httpca:approver:"
+_ENCRYPTED: Final = b"BEGIN ENCRYPTED PRIVATE KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def load(certificate_file: Path, key_file: Path, passphrase: bytes | None = None
     """Load a message certificate and its key.
 
     Raises:
-        SettingsError: a file is missing or unreadable, or the two do not belong together.
+        SettingsError: a file is missing or unreadable, others can read the key, its passphrase is
+            missing, wrong or not needed, or the two do not belong together.
     """
     try:
         certificate = read_certificate(
@@ -107,15 +110,28 @@ def load(certificate_file: Path, key_file: Path, passphrase: bytes | None = None
     except (OSError, ValueError) as error:
         raise SettingsError(certificate_file, "", f"no message certificate: {error}") from error
     try:
-        key = load_pem_private_key(key_file.read_bytes(), passphrase)
-    except (OSError, ValueError, TypeError) as error:
-        raise SettingsError(key_file, "", f"no readable private key: {error}") from error
+        pem = private_file.read(key_file)
+    except OSError as error:
+        problem = f"the message key cannot be read: {error.strerror}"
+        raise SettingsError(key_file, "", problem) from error
+    try:
+        key = load_pem_private_key(pem, passphrase)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SettingsError(key_file, "", _why_not(pem, passphrase, error)) from None
     if (
         not isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey)
         or key.public_key() != certificate.key
     ):
         raise SettingsError(key_file, "", f"this key does not belong to {certificate_file}")
     return Identity(certificate, key)
+
+
+def is_encrypted(key_file: Path) -> bool:
+    """Say whether a key's file (PKCS #8 in PEM) needs a passphrase; False when it is not there."""
+    try:
+        return _ENCRYPTED in key_file.read_bytes()
+    except OSError:
+        return False
 
 
 def ensure_role(me: Identity, role: Role, directory: Path) -> None:
@@ -139,3 +155,14 @@ def _sender(uri: str) -> Sender:
     if name != uri and APPROVER_NAME.fullmatch(name):
         return Sender(Role.APPROVER, name)
     raise ValueError(f"{uri} is no role of HttpCA")
+
+
+def _why_not(pem: bytes, passphrase: bytes | None, error: Exception) -> str:
+    """Say why a key cannot be loaded, without quoting what a library says of its content."""
+    if _ENCRYPTED in pem and passphrase is None:
+        return "the message key is encrypted; give its passphrase (message_passphrase_file)"
+    if _ENCRYPTED in pem:
+        return "the passphrase of the message key is wrong, or the file is damaged"
+    if b"PRIVATE KEY-----" in pem and passphrase is not None:
+        return "the message key is not encrypted, but a passphrase was given: encrypt it, or none"
+    return f"no readable private key in PEM (PKCS #8): {type(error).__name__}"

@@ -2,9 +2,12 @@
 
 One is accepted when a message CA in the side's ``trusted/`` folder issued it **and** the
 certificate itself lies in that folder. So a stolen message CA key alone makes nobody an approver,
-and to revoke somebody is to move a file. The folder is read again when it has changed: at start a
-file that is no message certificate is an error, later it is only not trusted, so that a broken file
-can neither stop a running side nor keep a revocation from taking effect.
+and to revoke somebody is to move a file, from ``trusted/`` to ``revoked/`` beside it. A certificate
+in ``revoked/`` is not accepted wherever else it lies, so that a restored copy does not bring it back.
+
+Both folders are read again when they have changed: at start a file that is no message certificate
+is an error, later it is only not trusted, so that a broken file can neither stop a running side nor
+keep a revocation from taking effect.
 """
 
 import time
@@ -17,26 +20,33 @@ import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from pipeline.crypto.identity import MessageCertificate, read_certificate
+from pipeline.crypto.identity import MessageCertificate, Sender, read_certificate
 from pipeline.errors import MessageRefused, SettingsError
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN: Final = 2.0
-"""Seconds after which the folder is looked at again."""
+"""Seconds after which the folders are looked at again; at once for a certificate that is unknown, so
+that a renewed one is believed from its first message on."""
 
-Stamp = tuple[tuple[str, int, int, int], ...]
+REVOKED: Final = "revoked"
+"""The folder beside ``trusted/`` for certificates that were revoked."""
+
+Stamp = tuple[tuple[Path, int, int, int], ...]
 
 
 class Trust:
-    """The accepted certificates of one folder, by thumbprint."""
+    """The accepted certificates of one folder, by thumbprint, and the revoked ones beside it."""
 
     def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.folder = folder
+        self._revoked_folder = folder.parent / REVOKED
         self._monotonic = monotonic
         self._stamp: Stamp | None = None
         self._looked = float("-inf")
         self._accepted: dict[str, MessageCertificate] = {}
+        self._revoked: dict[str, MessageCertificate] = {}
+        self.authorities: list[x509.Certificate] = []
         self.problems: list[SettingsError] = []
         self.refresh()
         if self.problems:
@@ -48,16 +58,39 @@ class Trust:
         Raises:
             MessageRefused: it is not accepted, or not valid now.
         """
-        if self._monotonic() - self._looked > LOOK_AGAIN:
-            self.refresh()
+        self._look_again()
         certificate = self._accepted.get(thumbprint)
         if certificate is None:
+            self.refresh()
+            certificate = self._accepted.get(thumbprint)
+        if certificate is None:
+            revoked = self._revoked.get(thumbprint)
+            if revoked is not None:
+                raise MessageRefused("certificate-revoked", revoked.sender.name)
             raise MessageRefused("unknown-certificate")
         certificate.check_time(moment)
         return certificate
 
+    def certificates(self) -> list[MessageCertificate]:
+        """Return every certificate that is accepted, or was while it was valid."""
+        self._look_again()
+        return list(self._accepted.values())
+
+    def knows(self, sender: Sender) -> bool:
+        """Say whether any certificate of ``sender`` is accepted, be its time over or not."""
+        return any(certificate.sender == sender for certificate in self.certificates())
+
+    def is_revoked(self, thumbprint: str) -> bool:
+        """Say whether the certificate with this thumbprint was revoked."""
+        self._look_again()
+        return thumbprint in self._revoked
+
+    def _look_again(self) -> None:
+        if self._monotonic() - self._looked > LOOK_AGAIN:
+            self.refresh()
+
     def refresh(self) -> None:
-        """Read the folder again if a file in it has come, gone or changed.
+        """Read the folders again if a file in them has come, gone or changed.
 
         What is wrong with it is logged, and stands in ``problems`` afterwards; what cannot be read is
         not trusted, and tried again at the next look.
@@ -67,12 +100,19 @@ class Trust:
         if stamp == self._stamp:
             return
         problems: list[SettingsError] = []
-        authorities, senders = self._read(problems)
+        authorities, senders = self._read(self.folder, problems)
+        if not authorities:
+            missing = "no message CA certificate lies here (trusted/message-ca.pem)"
+            problems.append(SettingsError(self.folder, "", missing))
+        _, revoked = self._read(self._revoked_folder, problems)
+        self._revoked = {sender.thumbprint: sender for sender in revoked}
         self._accepted = {
             sender.thumbprint: sender
             for sender in senders
-            if any(_issued(authority, sender.certificate) for authority in authorities)
+            if sender.thumbprint not in self._revoked
+            and any(_issued(authority, sender.certificate) for authority in authorities)
         }
+        self.authorities = authorities
         self._stamp = stamp
         self.problems = problems
         for problem in problems:
@@ -82,25 +122,21 @@ class Trust:
         """Return what shows that a file came, went or changed; one that cannot be looked at shows
         as gone."""
         found = []
-        for file in self._files():
+        for file in [*_files(self.folder), *_files(self._revoked_folder)]:
             try:
                 state = file.stat()
             except OSError:
-                found.append((file.name, 0, 0, 0))
+                found.append((file, 0, 0, 0))
             else:
-                found.append((file.name, state.st_mtime_ns, state.st_ctime_ns, state.st_size))
+                found.append((file, state.st_mtime_ns, state.st_ctime_ns, state.st_size))
         return tuple(found)
 
-    def _files(self) -> list[Path]:
-        # A folder that is not there holds nothing: then nobody is trusted.
-        return sorted(file for file in self.folder.glob("*.pem") if not file.name.startswith("."))
-
     def _read(
-        self, problems: list[SettingsError]
+        self, folder: Path, problems: list[SettingsError]
     ) -> tuple[list[x509.Certificate], list[MessageCertificate]]:
         authorities: list[x509.Certificate] = []
         senders: list[MessageCertificate] = []
-        for file in self._files():
+        for file in _files(folder):
             try:
                 certificate = x509.load_pem_x509_certificate(file.read_bytes())
                 if _is_authority(certificate):
@@ -110,10 +146,12 @@ class Trust:
             except Exception as error:  # noqa: BLE001 - whatever is in one file, the others count
                 problem = f"this is no message certificate: {error}"
                 problems.append(SettingsError(file, "", problem))
-        if not authorities:
-            missing = "no message CA certificate lies here (trusted/message-ca.pem)"
-            problems.append(SettingsError(self.folder, "", missing))
         return authorities, senders
+
+
+def _files(folder: Path) -> list[Path]:
+    # A folder that is not there holds nothing: then nobody is trusted.
+    return sorted(file for file in folder.glob("*.pem") if not file.name.startswith("."))
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -1,4 +1,5 @@
-"""Process `signer-clock`: sweeps, lets requests expire, announces the issuing CAs, heartbeats.
+"""Process `signer-clock`: sweeps, lets requests expire, takes revoked approvers' decisions out of
+the count, announces the issuing CAs, heartbeats.
 
 It works without the CA's key.
 """
@@ -24,6 +25,7 @@ from pipeline.messages import OutcomeBatch
 from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
+from pipeline.signer import counting
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests
 from pipeline.stages import DELIVER, SIGN, TRANSMIT
@@ -74,6 +76,7 @@ class SignerClock:
             {
                 "sweep": (intervals.sweep, self.sweep),
                 "expire": (intervals.expire, self.expire),
+                "recount": (intervals.expire, self.recount),
                 "announce": (intervals.announce, self.announce),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
@@ -130,6 +133,26 @@ class SignerClock:
             log.info("expired", request_id=request_id)
         if expired:
             wake(self.side.send, TRANSMIT)
+
+    def recount(self) -> None:
+        """Let the decisions of revoked approvers count no more on requests that still wait.
+
+        `decide` does so whenever it counts; here it shows to approvers before anybody decides.
+        """
+        side = self.side
+        side.trust.refresh()
+        if side.trust.problems:  # said already; a folder that is half copied voids nothing
+            return
+        with side.database.read() as connection:
+            found = counting.counted_and_waiting(connection)
+        doubtful = {
+            row.request_id for row in found if counting.why_not(row.token, row.approver, side.trust)
+        }
+        for request_id in sorted(doubtful):
+            with side.database.write() as connection:
+                locked = select(requests.c.id).where(requests.c.id == request_id, WAITING)
+                if connection.execute(locked.with_for_update()).first() is not None:
+                    counting.leave_out(connection, side.trust, request_id, side.now())
 
     def announce(self) -> None:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""

@@ -65,7 +65,8 @@ def open_signer_side(
     """
     me = identity.load(directory / "message.pem", directory / "message.key")
     ensure_role(me, Role.SIGNER, directory)
-    envelope = Envelope(me, Trust(directory / "trusted"), clock)
+    trust = Trust(directory / "trusted")
+    envelope = Envelope(me, trust, clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
     broker = connect(settings.broker, envelope, refusals, exchange, settings.queue_type)
     issuers = load_issuers(settings, directory, clock, signs=signs)
@@ -81,7 +82,9 @@ def open_signer_side(
         policy = PolicySource(policy_file, partial(_note_policy, database, clock))
     else:
         policy = partial(load, policy_file)
-    side = SignerSide(database, sender(broker), settings, clock, os.urandom, policy, issuers, mark)
+    side = SignerSide(
+        database, sender(broker), settings, clock, os.urandom, policy, issuers, mark, trust
+    )
     return OpenedSigner(side, broker, refusals)
 
 

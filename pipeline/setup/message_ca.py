@@ -6,13 +6,17 @@ to users, and its key can be taken away after set-up.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
+from pipeline.crypto import private_file
 from pipeline.crypto.identity import Sender
+from pipeline.errors import SettingsError
 from pipeline.stages import Role
 
 CA_LIFETIME: Final = timedelta(days=20 * 365)
@@ -53,6 +57,37 @@ def make(name: str, now: datetime) -> MessageCa:
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(key, None)
     )
+    return MessageCa(certificate, key)
+
+
+def load(certificate_file: Path, key_file: Path, passphrase: bytes | None) -> MessageCa:
+    """Read the message CA, as it was made.
+
+    Raises:
+        SettingsError: a file is missing or wrong, others can read the key, or its passphrase is
+            missing, wrong or not needed.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+        pem = private_file.read(key_file)
+    except OSError as error:
+        problem = (
+            f"cannot be read ({error.strerror}): bring back the folder setup/ that was put away"
+        )
+        raise SettingsError(error.filename, "", problem) from error
+    except ValueError as error:
+        raise SettingsError(certificate_file, "", f"is no certificate: {error}") from error
+    try:
+        key = load_pem_private_key(pem, passphrase)
+    except TypeError as error:
+        problem = "is encrypted" if passphrase is None else "is not encrypted"
+        problem = f"the message CA's key {problem}; see --passphrase-file"
+        raise SettingsError(key_file, "", problem) from error
+    except ValueError as error:
+        problem = "the passphrase of the message CA's key is wrong, or the file is damaged"
+        raise SettingsError(key_file, "", problem) from error
+    if not isinstance(key, Ed25519PrivateKey) or key.public_key() != certificate.public_key():
+        raise SettingsError(key_file, "", f"this key does not belong to {certificate_file}")
     return MessageCa(certificate, key)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.broker.send import Send
 from pipeline.clock import Clock
+from pipeline.crypto.trust import Trust
 from pipeline.database.advance import Move
 from pipeline.database.engine import AnyRow, Database
 from pipeline.digest import Approvable
@@ -23,8 +24,9 @@ class SignerSide:
     """The seams of the signer side: a simulation replaces each.
 
     ``random`` returns so many random bytes; ``policy`` returns the policy in force; ``mark``
-    remembers outside the database what was issued. ``begun`` are the attempts of `policy` that this
-    process has on record and survives: they are not counted again while it waits for a database.
+    remembers outside the database what was issued; ``trust`` says which approvers count. ``begun``
+    are the attempts of `policy` that this process has on record and survives: they are not counted
+    again while it waits for a database.
     """
 
     database: Database
@@ -35,6 +37,7 @@ class SignerSide:
     policy: Callable[[], Policy]
     issuers: Issuers
     mark: Mark
+    trust: Trust
     begun: dict[str, int] = field(default_factory=dict)
 
 

@@ -94,6 +94,7 @@ class Signer:
             policy=partial(self._policy, runner),
             issuers=Issuers([dataclasses.replace(shared.issuer, key=key)]),
             mark=NoMark(Path()),
+            trust=shared.signer_trust,
         )
         runner.forget = side.begun.clear
         return side

@@ -2,7 +2,8 @@
 
 WAITING_FOR_APPROVAL → WAITING_FOR_SIGNATURE when enough approvers have accepted, → REJECTED when
 one rejects. The decision that first completes a verdict stands; every later one is kept, without
-effect. A decision over another digest than that of our own row never counts.
+effect. A decision over another digest than that of our own row never counts, nor does one whose
+approver is not trusted (any more) when it is counted.
 """
 
 import structlog
@@ -14,6 +15,7 @@ from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Decision
+from pipeline.signer.counting import REVOKED, leave_out, why_not
 from pipeline.signer.side import SignerSide, approvable, move
 from pipeline.signer.tables import audit, decisions, ledger, requests, submissions
 from pipeline.stages import SIGN, TRANSMIT
@@ -28,7 +30,9 @@ def decide(side: SignerSide, received: Received) -> None:
     now = side.now()
     with side.database.write() as connection:
         row = _lock(connection, decision.request_id)
-        effect = _effect(connection, row, decision, received.sender.name)
+        if row is not None and row.state == State.WAITING_FOR_APPROVAL:
+            leave_out(connection, side.trust, row.id, now)
+        effect = _effect(side, connection, row, decision, received)
         if not _keep(side, connection, received, decision, effect):
             return  # the same message again
         record(
@@ -83,13 +87,23 @@ def _lock(connection: Connection, request_id: str) -> AnyRow | None:
     return connection.execute(statement).one_or_none()
 
 
-def _effect(connection: Connection, row: AnyRow | None, decision: Decision, approver: str) -> str:
+def _effect(
+    side: SignerSide,
+    connection: Connection,
+    row: AnyRow | None,
+    decision: Decision,
+    received: Received,
+) -> str:
+    approver = received.sender.name
     if row is None:
         return "unknown-request"
     if approvable(row).digest() != decision.digest:
         return "wrong-digest"
     if row.state != State.WAITING_FOR_APPROVAL:
         return "late"
+    # It may have waited here for the database since it passed the gate.
+    if why_not(received.token, approver, side.trust) is not None:
+        return REVOKED
     if decision.verdict == "reject" and not decision.reason.strip():
         return "without-reason"
     counted = select(decisions.c.id).where(
