@@ -13,13 +13,15 @@ class ApproverSettings(Settings, frozen=True):
     """Everything in an approver's ``settings.toml``.
 
     ``signer_database`` is read through views only. With the broker ``memory:`` decisions go by the
-    spool alone, where `httpca dev` finds them.
+    spool alone, where `httpca dev` finds them. ``message_passphrase_file`` holds the passphrase of
+    the message key when that is encrypted; without it, a terminal is asked.
     """
 
     role: Literal["approver"]
     name: str
     signer_database: str
     broker: str = "memory:"
+    message_passphrase_file: str = ""
     directory: str = ""
     log: Log = Log(format="text", level="warning")
 

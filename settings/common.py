@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -12,6 +12,17 @@ from settings.load import Settings
 
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 """A time span in seconds."""
+
+ExpiryDays = list[Annotated[float, Meta(gt=0, le=3650)]]
+"""How many days before a certificate's end that is said, once at each."""
+
+_EXPIRY_DAYS: Final = (30.0, 14.0, 7.0, 3.0, 1.0)
+
+
+def default_expiry_days() -> list[float]:
+    """Return how many days before a certificate's end that is said, unless the settings say it."""
+    return list(_EXPIRY_DAYS)
+
 
 QueueType = Literal["classic", "quorum"]
 """What RabbitMQ makes of our queues: one copy on one node, or several in a cluster that go on when

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from settings.common import Log, QueueType, Seconds, Worker, check_broker, database_url
+from settings.common import (
+    ExpiryDays,
+    Log,
+    QueueType,
+    Seconds,
+    Worker,
+    check_broker,
+    database_url,
+    default_expiry_days,
+)
 from settings.load import FILE, Settings, load
 
 
@@ -17,6 +26,7 @@ class Clock(Settings, frozen=True):
     heartbeat: Seconds = 10.0
     announce: Seconds = 300.0
     expire: Seconds = 60.0
+    certificates: Seconds = 3600.0
 
 
 class SignerWorker(Worker, frozen=True):
@@ -29,10 +39,11 @@ class SignerWorker(Worker, frozen=True):
 class SignerSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the signer side.
 
-    ``passphrase_file`` holds the passphrase of the CA key, when that is encrypted; a relative path
-    is below the side's folder. ``waiting_days`` is how long a request waits for an approver before
-    it expires. ``tell_delay`` is for how many seconds a state that `sign` is about to end is kept
-    to ourselves.
+    ``passphrase_file`` holds the passphrase of the CA key, when that is encrypted;
+    ``message_passphrase_file`` that of the message key; a relative path is below the side's folder.
+    ``expiry_days`` is how many days before a certificate's end that is said. ``waiting_days`` is
+    how long a request waits for an approver before it expires. ``tell_delay`` is for how many
+    seconds a state that `sign` is about to end is kept to ourselves.
     """
 
     role: Literal["signer"]
@@ -40,6 +51,8 @@ class SignerSettings(Settings, frozen=True):
     broker: str = "memory:"
     queue_type: QueueType = "classic"
     passphrase_file: str = ""
+    message_passphrase_file: str = ""
+    expiry_days: ExpiryDays = msgspec.field(default_factory=default_expiry_days)
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     tell_delay: Seconds = 2.0
     directory: str = ""

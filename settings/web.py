@@ -7,7 +7,16 @@ import msgspec
 from msgspec import Meta
 
 from pipeline.errors import SettingsError
-from settings.common import Log, QueueType, Seconds, Worker, check_broker, database_url
+from settings.common import (
+    ExpiryDays,
+    Log,
+    QueueType,
+    Seconds,
+    Worker,
+    check_broker,
+    database_url,
+    default_expiry_days,
+)
 from settings.load import FILE, Settings, load
 
 
@@ -49,12 +58,16 @@ class Clock(Settings, frozen=True):
     sweep: Seconds = 5.0
     heartbeat: Seconds = 10.0
     tidy: Seconds = 3600.0
+    certificates: Seconds = 3600.0
 
 
 class WebSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the web side.
 
     ``profiles`` are those that the form offers; the signer's policy alone decides what they mean.
+    ``message_passphrase_file`` holds the passphrase of the message key, when that is encrypted; a
+    relative path is below the side's folder. ``expiry_days`` is how many days before a
+    certificate's end that is said.
     """
 
     role: Literal["web"]
@@ -63,6 +76,8 @@ class WebSettings(Settings, frozen=True):
     queue_type: QueueType = "classic"
     profiles: list[str] = msgspec.field(default_factory=lambda: ["server", "client"])
     secret: str = ""
+    message_passphrase_file: str = ""
+    expiry_days: ExpiryDays = msgspec.field(default_factory=default_expiry_days)
     directory: str = ""
     http: Http = Http()
     ask: Ask = Ask()

@@ -3,6 +3,7 @@
 Nothing outside the signature is read, and nothing is believed before it is verified.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -52,12 +53,19 @@ class Received:
 
 
 class Envelope:
-    """Seals as one identity, opens by one side's trust."""
+    """Seals as one identity, or as the one in force, and opens by one side's trust."""
 
-    def __init__(self, identity: Identity, trust: Trust | None, clock: Clock) -> None:
-        self.identity = identity
+    def __init__(
+        self, identity: Identity | Callable[[], Identity], trust: Trust | None, clock: Clock
+    ) -> None:
+        self._identity = identity if callable(identity) else lambda: identity
         self.trust = trust
         self.clock = clock
+
+    @property
+    def identity(self) -> Identity:
+        """What is sealed with now."""
+        return self._identity()
 
     def seal(self, message_id: str, stage: Stage, body: messages.Body) -> bytes:
         """Return the signed message that carries ``body`` to ``stage``."""
@@ -69,11 +77,8 @@ class Envelope:
             sent_at=self.clock(),
             body=msgspec.Raw(messages.write(body)),
         )
-        return jws.sign(
-            messages.write(payload),
-            self.identity.private_key,
-            self.identity.certificate.thumbprint,
-        )
+        me = self.identity
+        return jws.sign(messages.write(payload), me.private_key, me.certificate.thumbprint)
 
     def open(self, octets: bytes, queue: str, *, redelivered: bool = False) -> Received:
         """Check a message that was read from ``queue`` and return it.

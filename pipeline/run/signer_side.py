@@ -16,9 +16,8 @@ from pipeline.broker.memory import Exchange
 from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
 from pipeline.clock import Clock, now
-from pipeline.crypto import identity
 from pipeline.crypto.envelope import Envelope
-from pipeline.crypto.identity import ensure_role
+from pipeline.crypto.own_identity import OwnIdentity
 from pipeline.crypto.trust import Trust
 from pipeline.database.advance import record
 from pipeline.database.engine import Database
@@ -34,6 +33,7 @@ from pipeline.signer.policy_source import PolicySource
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import audit
 from pipeline.stages import Role
+from settings.credentials import message_passphrase
 from settings.passphrase import read_passphrase
 from settings.signer import SignerSettings
 
@@ -63,8 +63,8 @@ def open_signer_side(
     Raises:
         SettingsError: a key, a certificate, the policy or the trust folder is missing or wrong.
     """
-    me = identity.load(directory / "message.pem", directory / "message.key")
-    ensure_role(me, Role.SIGNER, directory)
+    passphrase = partial(message_passphrase, directory, settings.message_passphrase_file)
+    me = OwnIdentity(directory, Role.SIGNER, passphrase)
     trust = Trust(directory / "trusted")
     envelope = Envelope(me, trust, clock)
     refusals = Refusals(audit_refusals(database, audit, clock))

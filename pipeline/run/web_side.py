@@ -12,15 +12,15 @@ from pipeline.broker.memory import Exchange
 from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
 from pipeline.clock import Clock, now
-from pipeline.crypto import identity
 from pipeline.crypto.envelope import Envelope
-from pipeline.crypto.identity import ensure_role
+from pipeline.crypto.own_identity import OwnIdentity
 from pipeline.crypto.trust import Trust
 from pipeline.database.engine import Database
 from pipeline.database.refused import audit_refusals
 from pipeline.stages import Role
 from pipeline.web.notify import DELIVERED, announce
 from pipeline.web.tables import audit
+from settings.credentials import message_passphrase
 from settings.web import WebSettings
 
 
@@ -46,8 +46,8 @@ def open_web_side(
     Raises:
         SettingsError: a key, a certificate or the trust folder is missing or wrong.
     """
-    me = identity.load(directory / "message.pem", directory / "message.key")
-    ensure_role(me, Role.WEB, directory)
+    passphrase = partial(message_passphrase, directory, settings.message_passphrase_file)
+    me = OwnIdentity(directory, Role.WEB, passphrase)
     envelope = Envelope(me, Trust(directory / "trusted"), clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
     broker = connect(settings.broker, envelope, refusals, exchange, settings.queue_type)
