@@ -14,7 +14,10 @@ from pipeline.errors import HttpcaError
 
 COMMANDS = {
     "dev": ("pipeline.commands.dev:dev", "Run everything in one process, to try HttpCA out."),
-    "setup": ("pipeline.commands.setup:setup", "Make keys, certificates, settings and policy."),
+    "setup": (
+        "pipeline.commands.setup_verbs:setup",
+        "Make keys, certificates and settings; renew and revoke.",
+    ),
     "migrate": ("pipeline.commands.migrate:migrate", "Bring a side's database up to date."),
     "run": ("pipeline.commands.run:run", "Run one process of a side."),
     "token": ("pipeline.commands.token:token", "Requesters' tokens (web side)."),

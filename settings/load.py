@@ -66,6 +66,19 @@ def load(
         raise explained from error
 
 
+def peek(directory: Path) -> dict[str, Any]:
+    """Return what stands in ``directory/settings.toml``, unchecked and without variables.
+
+    Raises:
+        SettingsError: the file is missing or not TOML.
+    """
+    file = directory / FILE
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(file, "", f"this is not readable TOML: {error}") from error
+
+
 Variables = dict[str, tuple[tuple[str, ...], bool]]
 """For each variable the path of the setting that it overrides, and whether that is a list."""
 

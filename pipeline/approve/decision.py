@@ -2,6 +2,7 @@
 
 import unicodedata
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +17,7 @@ from pipeline.errors import HttpcaError, MessageRefused, SettingsError
 from pipeline.messages import Decision
 from pipeline.stages import DECIDE, Role
 from settings.approver import ApproverSettings
+from settings.credentials import message_passphrase
 
 Verdict = Literal["accept", "reject"]
 
@@ -30,15 +32,21 @@ class DecisionRefused(HttpcaError):
     """This decision cannot be made as it is; the sentence says what is missing."""
 
 
-def load_identity(settings: ApproverSettings) -> Identity:
+def load_identity(settings: ApproverSettings, ask: Callable[[], bytes | None]) -> Identity:
     """Load the approver's message certificate and key from their folder.
+
+    ``ask`` is asked for the passphrase of an encrypted key that no file and no credential holds.
 
     Raises:
         SettingsError: a file is missing or wrong, or the certificate is somebody else's.
     """
     folder = Path(settings.directory)
     certificate_file = folder / "message.pem"
-    loaded = identity.load(certificate_file, folder / "message.key")
+    key_file = folder / "message.key"
+    passphrase = message_passphrase(folder, settings.message_passphrase_file)
+    if passphrase is None and identity.is_encrypted(key_file):
+        passphrase = ask()
+    loaded = identity.load(certificate_file, key_file, passphrase)
     sender = loaded.sender
     if sender.role is not Role.APPROVER or sender.name != settings.name:
         raise SettingsError(

@@ -1,6 +1,6 @@
 """One approver at work: their name, key, spool and carrier, and the signer's database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,17 @@ FLUSH_FOR = 2.0
 """Seconds that a run waits for the decisions of earlier runs before it goes on."""
 
 
+def nobody_to_ask() -> bytes | None:
+    """Return no passphrase."""
+    return None
+
+
 @dataclass
 class Desk:
-    """What deciding needs. ``identity`` is loaded when first needed: looking needs no key."""
+    """What deciding needs. ``identity`` is loaded when first needed: looking needs no key.
+
+    ``ask_passphrase`` returns the passphrase of an encrypted key, None when nobody can be asked.
+    """
 
     settings: ApproverSettings
     database: Database
@@ -30,6 +38,7 @@ class Desk:
     carrier: Carrier
     clock: Clock = now
     identity: Identity | None = None
+    ask_passphrase: Callable[[], bytes | None] = nobody_to_ask
 
     @property
     def me(self) -> str:
@@ -72,7 +81,7 @@ class Desk:
             sentence = f"Your decision to {before.decision.verdict} it is under way, unconfirmed."
             return _impossible(shown.request, verdict, sentence)
         if self.identity is None:
-            self.identity = decision.load_identity(self.settings)
+            self.identity = decision.load_identity(self.settings, self.ask_passphrase)
         made = decision.decide(shown.request.approvable(), verdict, reason, self.clock())
         return self.spool.add(*decision.seal(made, self.identity, self.clock))
 

@@ -34,6 +34,7 @@ def opened_desk(config: Path | None) -> Iterator[Desk]:
         raise click.UsageError("Say who you are: --config DIR/approvers/NAME")
     try:
         desk = open_desk(load_approver(config))
+        desk.ask_passphrase = _ask_passphrase
         try:
             _report_flush(desk)
             yield desk
@@ -47,6 +48,14 @@ def opened_desk(config: Path | None) -> Iterator[Desk]:
         raise Failure(harmless(str(error), 4000)) from error
     except DBAPIError as error:
         raise Failure(_of_database(error)) from error
+
+
+def _ask_passphrase() -> bytes | None:
+    """Ask for the passphrase of the approver's key, where there is a terminal."""
+    if not sys.stdin.isatty():
+        return None
+    typed: str = click.prompt("Passphrase of your message key", hide_input=True, err=True)
+    return typed.encode()
 
 
 def _report_flush(desk: Desk) -> None:

@@ -4,6 +4,7 @@ What requesters wrote is shown so that it cannot steer a terminal.
 """
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -43,6 +44,20 @@ def as_table(rows: Sequence[AnyRow], counts: Mapping[str, int]) -> str:
     ]
     total = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     lines.append(f"All requests: {total}." if total else "There is no request.")
+    return "\n".join(lines)
+
+
+def decisions_as_table(rows: Sequence[AnyRow], approver: str) -> str:
+    """Return an approver's decisions, one in a line, and how many there are of each effect."""
+    lines = [
+        f"{_time(row.received_at)}  {row.request_id}  {visible(row.verdict, 8):<6}  {row.effect:<15}"
+        f"  {row.state or 'unknown'}" + (f"  {visible(row.reason, 120)}" if row.reason else "")
+        for row in rows
+    ]
+    counts = Counter(row.effect for row in rows)
+    total = ", ".join(f"{count} {effect}" for effect, count in sorted(counts.items()))
+    who = visible(approver, 63)
+    lines.append(f"All decisions of {who}: {total}." if rows else f"{who} has decided nothing.")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pipeline.clock import now
-from pipeline.commands.listing import as_page, as_table, summary, whole
+from pipeline.commands.listing import as_page, as_table, decisions_as_table, summary, whole
 from pipeline.commands.options import answer, config_option, json_option
 from pipeline.commands.signer_database import RequestId, operator, signer_database
 from pipeline.signer import browse, operate
@@ -71,3 +71,15 @@ def reject(request_id: str, directory: Path, reason: str, as_json: bool) -> None
         operate.reject(database, request_id, reason, operator(), now())
     found = {"id": request_id, "state": State.REJECTED, "reason": reason}
     answer(as_json, found, f"Request {request_id} is rejected.")
+
+
+@requests.command()
+@click.option("--by", "approver", metavar="NAME", required=True, help="Whose decisions.")
+@config_option("DIR/signer")
+@json_option
+def decisions(approver: str, directory: Path, as_json: bool) -> None:
+    """List every decision of an approver, on what, and what came of it, the newest first."""
+    with signer_database(directory) as database:
+        rows = browse.decisions_by(database, approver)
+    found = {"approver": approver, "decisions": [dict(row._mapping) for row in rows]}
+    answer(as_json, found, decisions_as_table(rows, approver))

@@ -43,6 +43,13 @@ def write_key(path: Path, key: Ed25519PrivateKey, passphrase: bytes | None = Non
     write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection))
 
 
+def give_to_owner_of_folder(path: Path) -> None:
+    """When root writes into the folder of a service's account, let the file belong to that account."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
+
+
 def sync_folder(path: Path) -> None:
     """Wait until the disk knows a folder's entries."""
     descriptor = os.open(path, os.O_RDONLY)

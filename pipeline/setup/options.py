@@ -6,6 +6,7 @@ from typing import Final
 
 from pipeline.crypto.identity import APPROVER_NAME
 from pipeline.errors import SettingsError
+from pipeline.stages import Role
 from settings.common import EMBEDDED, check_broker, database_url
 from settings.load import FILE
 
@@ -13,6 +14,9 @@ COMMAND: Final = "httpca setup"
 
 WEB_DATABASE: Final = "sqlite:///data/web.db"
 SIGNER_DATABASE: Final = "sqlite:///data/signer.db"
+
+SIDE_NAMES: Final = frozenset({Role.WEB.value, Role.SIGNER.value})
+"""Names that no approver may have, since commands mean a side by them."""
 
 LONGEST_CA_NAME: Final = 52
 """So that ``NAME Issuing CA`` fits into a common name (RFC 5280: 64 characters)."""
@@ -79,6 +83,9 @@ class SetupOptions:
         for name in self.approvers:
             if not APPROVER_NAME.fullmatch(name):
                 problem = f"{name!r} is no name: 1 to 63 of a-z, 0-9, '.', '_', '-'"
+                raise SettingsError(COMMAND, "--approver", problem)
+            if name in SIDE_NAMES:
+                problem = f"{name!r} means a side; choose another name"
                 raise SettingsError(COMMAND, "--approver", problem)
         if not self.ca_name.isprintable() or not 1 <= len(self.ca_name) <= LONGEST_CA_NAME:
             problem = f"a name has 1 to {LONGEST_CA_NAME} visible characters"

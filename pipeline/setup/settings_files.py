@@ -24,6 +24,9 @@ profiles = ["server", "client"]
 # Protects the form against forgery by other sites; the same for every process `web`.
 secret = {secret}
 
+# The file that holds the passphrase of message.key, when that is encrypted.
+# message_passphrase_file = ""
+
 [http]
 # host = "127.0.0.1"
 # port = 8000        (PORT in the environment, as honcho sets it, comes first)
@@ -55,6 +58,9 @@ broker = {broker}
 # The file that holds the passphrase of ca/issuing.key, when that is encrypted.
 {passphrase}
 
+# The same for message.key.
+# message_passphrase_file = ""
+
 # For how many days a request waits for an approver before it expires.
 # waiting_days = 30
 
@@ -75,6 +81,10 @@ signer_database = {database}
 # The broker, with an account that may only publish to the queue signer.decide. With "memory:"
 # decisions go by this folder's spool alone, where `httpca dev` finds them.
 broker = {broker}
+
+# The file that holds the passphrase of message.key, when that is encrypted; without it the terminal
+# is asked.
+# message_passphrase_file = ""
 """
 
 
@@ -104,11 +114,16 @@ def signer(options: SetupOptions) -> bytes:
 
 def approver(options: SetupOptions, name: str) -> bytes:
     """Return an approver's settings."""
+    return approver_of(name, options.database_of_approvers(), options.approver_broker)
+
+
+def approver_of(name: str, database: str, broker: str) -> bytes:
+    """Return the settings of an approver who reaches the signer's database and the broker so."""
     return _APPROVER.format(
         name=name,
         quoted_name=_quoted(name),
-        database=_quoted(options.database_of_approvers()),
-        broker=_quoted(options.approver_broker),
+        database=_quoted(database),
+        broker=_quoted(broker),
     ).encode()
 
 

@@ -1,7 +1,7 @@
 """What operators see of requests on the signer side."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, select
 
@@ -9,6 +9,17 @@ from pipeline.database.engine import AnyRow, Database
 from pipeline.signer.operate import NotFound
 from pipeline.signer.tables import audit, certificates, decisions, requests, submissions, switches
 from pipeline.states import State
+
+DECISION_COLUMNS: Final = (
+    "id",
+    "request_id",
+    "verdict",
+    "effect",
+    "reason",
+    "decided_at",
+    "received_at",
+)
+"""What is listed of a decision; its evidence, the signed message, is of no use on a screen."""
 
 
 def newest(database: Database, states: Collection[State], limit: int) -> Sequence[AnyRow]:
@@ -53,6 +64,20 @@ def whole(database: Database, request_id: str) -> dict[str, Any]:
             "certificate": issued[0] if issued else None,
             "audit": of(audit, audit.c.request_id, audit.c.id),
         }
+
+
+def decisions_by(database: Database, approver: str) -> Sequence[AnyRow]:
+    """Return every decision that came from an approver, with its request's state (None when there
+    is no such request), the newest first."""
+    columns = (decisions.c[name] for name in DECISION_COLUMNS)
+    query = (
+        select(*columns, requests.c.state)
+        .join_from(decisions, requests, decisions.c.request_id == requests.c.id, isouter=True)
+        .where(decisions.c.approver == approver)
+        .order_by(decisions.c.received_at.desc(), decisions.c.id)
+    )
+    with database.read() as connection:
+        return connection.execute(query).all()
 
 
 def switch(database: Database, name: str) -> AnyRow | None:

@@ -265,7 +265,7 @@ def test_a_missing_key_stops_deciding_and_not_looking(world: World, folder: Path
     assert run("show", ONE, config=folder).exit_code == 0
     result = run("accept", ONE, config=folder)
     assert result.exit_code == 1
-    assert "no readable private key" in result.stderr
+    assert "the message key cannot be read: No such file" in result.stderr
 
 
 def test_a_broker_that_is_away_leaves_the_decision_in_the_spool(world: World, folder: Path) -> None:

@@ -4,16 +4,19 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pipeline.approve.confirm import Answer, Result
 from pipeline.approve.decision import WITHOUT_REASON, DecisionRefused, check_reason, load_identity
-from pipeline.approve.desk import Desk
+from pipeline.approve.desk import Desk, nobody_to_ask
 from pipeline.approve.spool import Spooled
 from pipeline.clock import now
 from pipeline.crypto.envelope import Envelope
 from pipeline.crypto.trust import Trust
 from pipeline.errors import SettingsError
 from pipeline.messages import Decision
+from pipeline.setup.files import write_key
 from pipeline.stages import DECIDE
 from pipeline.states import State
 from settings.approver import load_approver
@@ -163,4 +166,25 @@ def test_a_certificate_of_somebody_else_is_refused(world: World) -> None:
     for name in ("message.pem", "message.key"):
         (mine / name).write_bytes((other / name).read_bytes())
     with pytest.raises(SettingsError, match="urn:httpca:approver:other, not for approver 'mine'"):
-        load_identity(load_approver(mine))
+        load_identity(load_approver(mine), nobody_to_ask)
+
+
+def test_an_encrypted_key_takes_its_passphrase_from_a_file_or_from_whoever_is_asked(
+    world: World,
+) -> None:
+    folder = world.approver("alice")
+    key = load_pem_private_key((folder / "message.key").read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    (folder / "message.key").unlink()
+    write_key(folder / "message.key", key, b"a passphrase")
+
+    with pytest.raises(SettingsError, match="encrypted; give its passphrase"):
+        load_identity(load_approver(folder), nobody_to_ask)
+    with pytest.raises(SettingsError, match="passphrase of the message key is wrong"):
+        load_identity(load_approver(folder), lambda: b"another")
+    assert load_identity(load_approver(folder), lambda: b"a passphrase").sender.name == "alice"
+
+    (folder / "key.pass").write_text("a passphrase\n")
+    with (folder / "settings.toml").open("a") as settings:
+        settings.write('message_passphrase_file = "key.pass"\n')
+    assert load_identity(load_approver(folder), nobody_to_ask).sender.name == "alice"

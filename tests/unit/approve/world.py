@@ -128,6 +128,7 @@ class World:
             serialization.NoEncryption(),
         )
         (folder / "message.key").write_bytes(key)
+        (folder / "message.key").chmod(0o600)
         (folder / "settings.toml").write_text(
             f'role = "approver"\nname = "{name}"\nsigner_database = "{self.url}"\n', "utf-8"
         )
