@@ -95,13 +95,18 @@ def audit_table(metadata: MetaData) -> Table:
 
 
 def heartbeat_table(metadata: MetaData) -> Table:
-    """Return the table in which each process says that it lives and how it finds the broker."""
+    """Return the table in which each process says that it lives and how it finds the broker.
+
+    ``certificates`` is what a clock says of the certificates that its side depends on: a list of
+    ``use``, ``owner``, ``fingerprint`` and ``not_after`` (RFC 3339).
+    """
     return Table(
         "heartbeats",
         metadata,
         Column("process", String(64), primary_key=True),
         Column("at", UtcDateTime, nullable=False),
         Column("broker_ok", Integer, nullable=False),
+        Column("certificates", JSON),
     )
 
 

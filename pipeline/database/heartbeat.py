@@ -1,22 +1,39 @@
 """Each process says in its side's database that it lives, and how it finds the broker."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pipeline.crypto.expiry import Watched
 from pipeline.database.engine import Database
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 
 
 def beat(
-    database: Database, heartbeats: Table, process: str, now: datetime, *, broker_ok: bool
+    database: Database,
+    heartbeats: Table,
+    process: str,
+    now: datetime,
+    *,
+    broker_ok: bool,
+    certificates: Iterable[Watched] = (),
 ) -> None:
-    """Write the heartbeat of ``process``."""
+    """Write the heartbeat of ``process``, with the ends of the ``certificates`` that it watches."""
     dialect = sqlite if database.dialect == "sqlite" else postgresql
-    values = {"at": now, "broker_ok": int(broker_ok)}
+    told = [
+        {
+            "use": one.use,
+            "owner": one.owner,
+            "fingerprint": one.fingerprint,
+            "not_after": one.not_after.isoformat(),
+        }
+        for one in certificates
+    ]
+    values = {"at": now, "broker_ok": int(broker_ok), "certificates": told or None}
     statement = (
         dialect.insert(heartbeats)
         .values(process=process, **values)

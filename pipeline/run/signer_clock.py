@@ -15,6 +15,7 @@ from sqlalchemy import Column, TextClause, select
 from pipeline import log as logging
 from pipeline.actors.patience import Patience, Stopped
 from pipeline.broker.send import wake
+from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.advance import advance
 from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
@@ -68,6 +69,7 @@ class SignerClock:
 
     def __init__(self, side: SignerSide) -> None:
         self.side = side
+        self._expiry = ExpiryWatch(side.settings.expiry_days)
 
     def start(self) -> None:
         """Start the jobs."""
@@ -80,6 +82,7 @@ class SignerClock:
                 "announce": (intervals.announce, self.announce),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
+                "certificates": (intervals.certificates, self.certificates),
             }
         )
 
@@ -158,6 +161,10 @@ class SignerClock:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""
         self.side.send(DELIVER, OutcomeBatch(issuers=self.side.issuers.notices()))
 
+    def certificates(self) -> None:
+        """Say which of our own certificates end soon."""
+        self._expiry.look(self.side.certificates(), self.side.now())
+
     def heartbeat(self) -> None:
         """Say whether the broker takes messages, by giving it a wake-up.
 
@@ -166,6 +173,13 @@ class SignerClock:
         """
         broker_ok = wake(self.side.send, TRANSMIT)
         side = self.side
-        beat(side.database, heartbeats, PROCESS, side.now(), broker_ok=broker_ok)
+        beat(
+            side.database,
+            heartbeats,
+            PROCESS,
+            side.now(),
+            broker_ok=broker_ok,
+            certificates=side.certificates(),
+        )
         if not broker_ok:
             raise BrokerUnavailable("the broker did not take a wake-up")

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import dramatiq
+from cryptography import x509
 
 from pipeline.broker.connect import connect
 from pipeline.broker.memory import Exchange
@@ -17,6 +18,7 @@ from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
 from pipeline.clock import Clock, now
 from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.expiry import Watched, of_messages, watched
 from pipeline.crypto.own_identity import OwnIdentity
 from pipeline.crypto.trust import Trust
 from pipeline.database.advance import record
@@ -83,7 +85,16 @@ def open_signer_side(
     else:
         policy = partial(load, policy_file)
     side = SignerSide(
-        database, sender(broker), settings, clock, os.urandom, policy, issuers, mark, trust
+        database,
+        sender(broker),
+        settings,
+        clock,
+        os.urandom,
+        policy,
+        issuers,
+        mark,
+        trust,
+        partial(_watched, me, trust, issuers),
     )
     return OpenedSigner(side, broker, refusals)
 
@@ -103,6 +114,16 @@ def load_issuers(
         passphrase = read_passphrase(directory / file) if file else None
         key = key_file.load(folder / "issuing.key", passphrase)
     return Issuers([load_issuer(folder / "issuing.pem", folder / "root.pem", key, clock())])
+
+
+def _watched(me: OwnIdentity, trust: Trust, issuers: Issuers) -> list[Watched]:
+    found = of_messages(me, trust)
+    for notice in issuers.notices():
+        issuing = x509.load_der_x509_certificate(notice.chain[0])
+        root = x509.load_der_x509_certificate(notice.root)
+        found.append(watched("issuing-ca", issuing.subject.rfc4514_string(), issuing))
+        found.append(watched("root-ca", root.subject.rfc4514_string(), root))
+    return found
 
 
 def _note_policy(database: Database, clock: Clock, policy: Policy) -> None:

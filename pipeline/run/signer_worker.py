@@ -6,6 +6,8 @@ from pathlib import Path
 from pipeline import log as logging
 from pipeline.actors.patience import Patience, Stopped
 from pipeline.actors.signer import bind_signer
+from pipeline.clock import now
+from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
 from pipeline.run.heart import Heart
@@ -32,6 +34,7 @@ def main(directory: Path) -> int:
         opened = patience(lambda: open_signer_side(settings, directory, database, signs=True))
     except Stopped:
         return 0
+    ExpiryWatch(settings.expiry_days).look(opened.side.certificates(), now())
     bind_signer(opened.broker, opened.side, patience)
     heart = Heart(database, heartbeats, PROCESS, settings.clock.heartbeat)
     return run_worker(opened.broker, Role.SIGNER, settings.worker.threads, stopping, heart)

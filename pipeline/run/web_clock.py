@@ -15,6 +15,7 @@ from pipeline import log as logging
 from pipeline.actors.patience import Patience, Stopped, is_infrastructure
 from pipeline.actors.web.side import WebSide
 from pipeline.broker.send import wake
+from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat, forget
@@ -59,6 +60,7 @@ class WebClock:
 
     def __init__(self, side: WebSide) -> None:
         self.side = side
+        self._expiry = ExpiryWatch(side.settings.expiry_days)
         self._stopping = threading.Event()
         self._ear = Ear(side.database, SUBMITTED)
         self._listener = threading.Thread(target=self._listen, name="web-clock-ear", daemon=True)
@@ -71,6 +73,7 @@ class WebClock:
                 "sweep": (intervals.sweep, self.sweep),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
+                "certificates": (intervals.certificates, self.certificates),
                 "tidy": (intervals.tidy, self.tidy),
             }
         )
@@ -110,6 +113,10 @@ class WebClock:
                 farthest=2 * farthest,
             )
 
+    def certificates(self) -> None:
+        """Say which of our own certificates end soon."""
+        self._expiry.look(self.side.certificates(), self.side.now())
+
     def heartbeat(self) -> None:
         """Say whether the broker takes messages, by giving it a wake-up.
 
@@ -118,7 +125,14 @@ class WebClock:
         """
         broker_ok = wake(self.side.send, RELAY)
         side = self.side
-        beat(side.database, heartbeats, PROCESS, side.now(), broker_ok=broker_ok)
+        beat(
+            side.database,
+            heartbeats,
+            PROCESS,
+            side.now(),
+            broker_ok=broker_ok,
+            certificates=side.certificates(),
+        )
         if not broker_ok:
             raise BrokerUnavailable("the broker did not take a wake-up")
 

@@ -13,6 +13,7 @@ from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
 from pipeline.clock import Clock, now
 from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.expiry import of_messages
 from pipeline.crypto.own_identity import OwnIdentity
 from pipeline.crypto.trust import Trust
 from pipeline.database.engine import Database
@@ -48,9 +49,11 @@ def open_web_side(
     """
     passphrase = partial(message_passphrase, directory, settings.message_passphrase_file)
     me = OwnIdentity(directory, Role.WEB, passphrase)
-    envelope = Envelope(me, Trust(directory / "trusted"), clock)
+    trust = Trust(directory / "trusted")
+    envelope = Envelope(me, trust, clock)
     refusals = Refusals(audit_refusals(database, audit, clock))
     broker = connect(settings.broker, envelope, refusals, exchange, settings.queue_type)
     delivered = partial(announce, database, DELIVERED)
-    side = WebSide(database, sender(broker), settings, clock, delivered)
+    watched = partial(of_messages, me, trust)
+    side = WebSide(database, sender(broker), settings, clock, delivered, watched)
     return OpenedWeb(side, broker, refusals)

@@ -6,6 +6,8 @@ from pathlib import Path
 from pipeline import log as logging
 from pipeline.actors.patience import Patience, Stopped
 from pipeline.actors.web import bind_web
+from pipeline.clock import now
+from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
 from pipeline.run.heart import Heart
@@ -32,6 +34,7 @@ def main(directory: Path) -> int:
     except Stopped:
         return 0
     opened = open_web_side(settings, directory, database)
+    ExpiryWatch(settings.expiry_days).look(opened.side.certificates(), now())
     bind_web(opened.broker, opened.side, patience)
     heart = Heart(database, heartbeats, PROCESS, settings.clock.heartbeat)
     return run_worker(opened.broker, Role.WEB, settings.worker.threads, stopping, heart)

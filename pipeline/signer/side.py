@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.broker.send import Send
 from pipeline.clock import Clock
+from pipeline.crypto import expiry
 from pipeline.crypto.trust import Trust
 from pipeline.database.advance import Move
 from pipeline.database.engine import AnyRow, Database
@@ -24,7 +25,8 @@ class SignerSide:
     """The seams of the signer side: a simulation replaces each.
 
     ``random`` returns so many random bytes; ``policy`` returns the policy in force; ``mark``
-    remembers outside the database what was issued; ``trust`` says which approvers count. ``begun``
+    remembers outside the database what was issued; ``trust`` says which approvers count;
+    ``certificates`` returns those of our own whose end the clock watches. ``begun``
     are the attempts of `policy` that this process has on record and survives: they are not counted
     again while it waits for a database.
     """
@@ -38,6 +40,7 @@ class SignerSide:
     issuers: Issuers
     mark: Mark
     trust: Trust
+    certificates: expiry.Certificates = expiry.nothing
     begun: dict[str, int] = field(default_factory=dict)
 
 

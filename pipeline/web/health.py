@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.web import answers, delays
+from pipeline.web import answers, delays, expiries
 from pipeline.web.delays import Broker
 from pipeline.web.metrics import metrics as measured
 from pipeline.web.site import site
@@ -25,7 +25,8 @@ def alive() -> Response:
 
 @health.get("/readyz")
 def ready() -> Response:
-    """Say whether requests can be taken, which needs the database; and how the broker is.
+    """Say whether requests can be taken, which needs the database; how the broker is, and whether a
+    certificate that we depend on ends soon.
 
     Requests are taken while the broker is away, so that is no reason not to be ready.
     """
@@ -33,6 +34,7 @@ def ready() -> Response:
     try:
         with here.database.read() as connection:
             broker = delays.broker(connection, here.settings, here.now())
+            certificates = expiries.known(connection)
     except SQLAlchemyError as error:
         log.warning("not-ready", error=type(error).__name__)
         body = {
@@ -51,7 +53,13 @@ def ready() -> Response:
         ),
     }
     status = "ok" if broker is Broker.OK else "delayed"
-    body = {"status": status, "database": "ok", "broker": broker, "detail": details[broker]}
+    body = {
+        "status": status,
+        "database": "ok",
+        "broker": broker,
+        "certificates": expiries.ends(certificates, here.settings.expiry_days, here.now()),
+        "detail": details[broker],
+    }
     return answers.json(body)
 
 

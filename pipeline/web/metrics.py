@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.database.engine import Database
 from pipeline.states import FINAL, State
+from pipeline.web.expiries import CertificateEnds
 from pipeline.web.notifier import Notifier
 from pipeline.web.tables import requests
 
@@ -45,6 +46,7 @@ class Metrics:
         )
         self.registry.register(RequestsByState(database))
         self.registry.register(LongPolls(notifier))
+        self.registry.register(CertificateEnds(database))
 
 
 class RequestsByState(Collector):

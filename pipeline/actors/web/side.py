@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.broker.send import Send
 from pipeline.clock import Clock
+from pipeline.crypto import expiry
 from pipeline.database.engine import Database
 from settings.web import WebSettings
 
@@ -13,7 +14,8 @@ from settings.web import WebSettings
 class WebSide:
     """The seams of the web side: a simulation replaces each.
 
-    ``delivered`` is called after a commit that web processes may be waiting for.
+    ``delivered`` is called after a commit that web processes may be waiting for; ``certificates``
+    returns those of our own whose end the clock watches.
     """
 
     database: Database
@@ -21,3 +23,4 @@ class WebSide:
     settings: WebSettings
     now: Clock
     delivered: Callable[[], None]
+    certificates: expiry.Certificates = expiry.nothing

@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import pytest
+
+from pipeline.crypto.expiry import Watched
 from pipeline.database.heartbeat import beat
 from pipeline.states import State
 from pipeline.web import tables
@@ -67,3 +70,39 @@ def test_answers_are_counted_without_growing_with_what_clients_invent(website: W
         in counted
     )
     assert len(counted) == 2
+
+
+def test_the_ends_of_certificates_are_told_by_metrics_and_by_readiness(website: Website) -> None:
+    client = website.client()
+
+    def own(days: float) -> None:
+        end = website.moment + timedelta(days=days)
+        trusted = Watched("trusted", "signer", "b" * 64, website.moment - timedelta(days=1))
+        beat(
+            website.database,
+            tables.heartbeats,
+            "web-clock",
+            website.moment,
+            broker_ok=True,
+            certificates=[Watched("own", "web", "a" * 64, end), trusted],
+        )
+
+    own(31)
+    assert client.get("/readyz").json["certificates"] == "ok"
+    end = (website.moment + timedelta(days=31)).timestamp()
+    labels = f'fingerprint="{"a" * 16}",owner="web",use="own"'
+    lines = client.get("/metrics").text.splitlines()
+    told = [line for line in lines if labels in line]
+    assert [float(line.rpartition(" ")[2]) for line in told] == [pytest.approx(end)]
+    own(30)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["certificates"]) == (200, "end-soon")
+    own(0)
+    assert client.get("/readyz").json["certificates"] == "ended"
+
+
+def test_the_ends_of_the_ca_s_certificates_are_told_too(website: Website) -> None:
+    website.introduce()
+    text = website.client().get("/metrics").text
+    assert 'use="issuing-ca"' in text
+    assert 'use="root-ca"' in text

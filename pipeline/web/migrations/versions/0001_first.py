@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("process", sa.String(length=64), nullable=False),
         sa.Column("at", Time, nullable=False),
         sa.Column("broker_ok", sa.Integer(), nullable=False),
+        sa.Column("certificates", sa.JSON()),
         sa.PrimaryKeyConstraint("process", name="pk_heartbeats"),
     )
     op.create_table(
