@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from pipeline.actors.patience import Patience
 from pipeline.actors.signer.sign import sign
@@ -13,6 +15,7 @@ from pipeline.messages import WakeUp
 from pipeline.signer import authority
 from pipeline.signer import tables as signer_tables
 from pipeline.stages import SIGN, Role
+from pipeline.web import tables as web_tables
 from tests.flow.world import World
 
 
@@ -103,3 +106,36 @@ def test_what_a_clock_far_ahead_has_put_off_is_found_again(world: World) -> None
     world.sweep()
 
     assert world.states(request) == ("issued", "issued")
+
+
+def test_both_clocks_say_in_time_and_in_their_heartbeat_what_of_ours_ends(world: World) -> None:
+    world.time.move(days=2 * 365 - 6.5)  # the sides' own certificates end in less than 7 days
+    with capture_logs() as logs:
+        for clock in (world.web_clock, world.signer_clock):
+            clock.certificates()
+            clock.certificates()
+            clock.heartbeat()
+    said = [
+        (line["use"], line["owner"], line["days_left"])
+        for line in logs
+        if line["event"] == "certificate-ends-soon"
+    ]
+    assert said == [
+        ("own", "web", 6),
+        ("trusted", "signer", 6),
+        ("own", "signer", 6),
+        ("trusted", "web", 6),
+    ]
+    ended = [line["owner"] for line in logs if line["event"] == "certificate-ended"]
+    assert ended == ["approver", "approver-2"]  # whose certificates are for one year
+    for database, tables in (
+        (world.web_database, web_tables),
+        (world.signer_database, signer_tables),
+    ):
+        with database.read() as connection:
+            (told,) = connection.scalars(
+                select(tables.heartbeats.c.certificates).where(
+                    tables.heartbeats.c.process.like("%-clock")
+                )
+            )
+        assert {one["use"] for one in told} >= {"own", "trusted", "message-ca"}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipeline.commands.lazy import LazyGroup
 from pipeline.database.advance import Move, admit, advance
 from pipeline.database.engine import open_database
 from pipeline.errors import BrokerUnavailable, HttpcaError, SettingsError
-from pipeline.signer.tables import ledger, submissions
+from pipeline.signer.tables import decisions, ledger, submissions
 from pipeline.states import State
 from settings.signer import load_signer
 from tests.factories import NOW, openssl_csr
@@ -514,3 +515,44 @@ def test_a_closed_pipe_is_no_traceback(ready: Path) -> None:
             cwd=Path(cli.__file__).parent.parent,
         )
     assert b"Traceback" not in done.stderr
+
+
+def test_an_approver_s_decisions_are_listed_with_what_came_of_each(
+    home: Path, capsys: Output
+) -> None:
+    put_failed(home / "signer")
+    database = open_database(load_signer(home / "signer").database)
+    row = {"request_id": ID, "approver": "alice", "reason": "", "decided_at": NOW, "token": b""}
+    rows = [
+        {**row, "id": "1", "verdict": "accept", "effect": "counted", "received_at": NOW},
+        {
+            **row,
+            "id": "2",
+            "request_id": UNKNOWN,
+            "verdict": "reject",
+            "effect": "unknown-request",
+            "reason": "\x1b[2Jno",
+            "received_at": NOW + timedelta(seconds=1),
+        },
+        {**row, "id": "3", "approver": "bob", "verdict": "accept", "effect": "late"}
+        | {"received_at": NOW},
+    ]
+    with database.write() as connection:
+        connection.execute(insert(decisions), rows)
+    database.dispose()
+    config = ["--config", str(home / "signer")]
+
+    capsys.readouterr()
+    assert main(["requests", "decisions", "--by", "alice", *config]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert UNKNOWN in lines[0]
+    assert "unknown-request  unknown  \\x1b[2Jno" in lines[0]
+    assert f"{ID}  accept  counted" in lines[1]
+    assert lines[2] == "All decisions of alice: 1 counted, 1 unknown-request."
+
+    assert main(["requests", "decisions", "--by", "alice", "--json", *config]) == 0
+    found = as_json(capsys)["decisions"]
+    assert [(one["id"], one["state"]) for one in found] == [("2", None), ("1", "failed")]
+    assert main(["requests", "decisions", "--by", "carol", *config]) == 0
+    assert capsys.readouterr().out == "carol has decided nothing.\n"

@@ -10,8 +10,11 @@ from pathlib import Path
 import pexpect
 import pyte
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pipeline.approve.waiting import get
+from pipeline.setup.files import write_key
 from pipeline.states import State
 from tests.unit.approve.player import play
 from tests.unit.approve.world import NOON, World, decided, make_csr
@@ -218,3 +221,28 @@ def test_nothing_waits(terminal: Callable[[], Terminal]) -> None:
     at_terminal = terminal()
     assert at_terminal.code() == 0
     assert at_terminal.lines[0] == "Nothing waits for approval."
+
+
+def test_the_passphrase_of_an_encrypted_key_is_asked_for_once_and_never_shown(
+    world: World, terminal: Callable[[], Terminal]
+) -> None:
+    for hour in (0, 1):
+        world.add(make_csr([f"{hour}.example.com"]), created_at=NOON + timedelta(hours=hour))
+    folder = world.approver()
+    key = load_pem_private_key((folder / "message.key").read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    (folder / "message.key").unlink()
+    write_key(folder / "message.key", key, b"open sesame")
+    at_terminal = terminal()
+
+    with play(world, folder / "spool") as effects:
+        at_terminal.until_asked()
+        at_terminal.press("a")
+        at_terminal.until_shown("Passphrase of your message key:")
+        at_terminal.press("open sesame\r")
+        at_terminal.until_shown("Accepted: your decision is recorded")
+        at_terminal.until_asked()
+        at_terminal.press("a")
+        assert at_terminal.code() == 0
+    assert effects == ["counted", "counted"]
+    assert "sesame" not in at_terminal.raw
