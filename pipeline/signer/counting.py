@@ -2,7 +2,7 @@
 
 A decision stops counting when the certificate that signed it lies in ``revoked/``, or when no
 certificate of its approver is trusted any more. One whose certificate was renewed, or ran out, goes
-on counting: see docs/decisions/0017.
+on counting: see docs/decisions/0019.
 """
 
 from collections.abc import Sequence
