@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import dramatiq
-
 from pipeline.broker.connect import connect
+from pipeline.broker.consumer import GatedBroker
 from pipeline.broker.memory import Exchange
 from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
@@ -43,7 +42,7 @@ class OpenedSigner:
     """The signer side with its broker."""
 
     side: SignerSide
-    broker: dramatiq.Broker
+    broker: GatedBroker
     refusals: Refusals
 
 

@@ -9,11 +9,13 @@ from pipeline.broker.send import Send
 from pipeline.clock import Clock
 from pipeline.database.advance import Move
 from pipeline.database.engine import AnyRow, Database
+from pipeline.database.tries import Tries
 from pipeline.digest import Approvable
 from pipeline.messages import clip
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.mark import Mark
 from pipeline.signer.policy import Policy
+from pipeline.signer.tables import tries
 from pipeline.states import State
 from settings.signer import SignerSettings
 
@@ -23,8 +25,8 @@ class SignerSide:
     """The seams of the signer side: a simulation replaces each.
 
     ``random`` returns so many random bytes; ``policy`` returns the policy in force; ``mark``
-    remembers outside the database what was issued. ``begun`` are the attempts of `policy` that this
-    process has on record and survives: they are not counted again while it waits for a database.
+    remembers outside the database what was issued. ``begun`` are the attempts that
+    this process has on record in ``tries``, and survives.
     """
 
     database: Database
@@ -36,6 +38,11 @@ class SignerSide:
     issuers: Issuers
     mark: Mark
     begun: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def tries(self) -> Tries:
+        """The attempts at what may have killed a worker."""
+        return Tries(self.database, tries, self.now, self.settings.worker.max_attempts, self.begun)
 
 
 def move(
