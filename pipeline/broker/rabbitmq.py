@@ -21,7 +21,7 @@ from pipeline.broker.consumer import Gate, GatedBroker
 from pipeline.broker.outage import Outage, hush
 from pipeline.broker.publisher import TROUBLE, Publisher, connection_parameters
 from pipeline.errors import MessageRefused
-from pipeline.messages import CARRIES, WakeUp
+from pipeline.messages import CARRIES, MAX_MESSAGE_BYTES, WakeUp
 from settings.common import QueueType
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ WAKE_UPS: Final[dict[str, Any]] = {"x-max-length": 100, "x-overflow": "drop-head
 
 ACROSS: Final[dict[str, Any]] = {
     "x-max-length": 10_000,
-    "x-max-length-bytes": 256 * 1024 * 1024,
+    "x-max-length-bytes": 64 * MAX_MESSAGE_BYTES,
     "x-overflow": "drop-head",
 }
 """What lies there while the other side is away is bounded in number and bytes; the oldest go first.
