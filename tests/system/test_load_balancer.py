@@ -71,6 +71,7 @@ class Client:
         self.url = proxy.url
         self.served_by: Counter[str] = Counter()
         self.session = requests.Session()
+        self.session.trust_env = False  # an environment's CA bundle would go before ours
         self.session.verify = str(trusted)
         if token is not None:
             self.session.headers["Authorization"] = f"Bearer {token}"
