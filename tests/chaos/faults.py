@@ -215,24 +215,27 @@ ON_PROCESSES: Final[dict[str, Fault]] = {
     "freeze the signer-clock": freeze("signer-clock"),
 }
 
-ON_SERVERS: Final[dict[str, Fault]] = {
+ON_RABBITMQ: Final[dict[str, Fault]] = {
     "RabbitMQ killed": kill_rabbitmq,
     "RabbitMQ restarted": restart_rabbitmq,
     "RabbitMQ frozen": freeze_rabbitmq,
     "RabbitMQ without memory": raise_alarm("memory"),
     "RabbitMQ without disk": raise_alarm("disk"),
+    "RabbitMQ full": fill_rabbitmq,
     "queues purged": purge_queues,
     "queues deleted": delete_queues,
+}
+
+ON_POSTGRESQL: Final[dict[str, Fault]] = {
     "PostgreSQL (web) stopped at once": crash_postgresql("web"),
     "PostgreSQL (signer) stopped at once": crash_postgresql("signer"),
     "PostgreSQL (web) frozen": freeze_postgresql("web"),
     "PostgreSQL (signer) frozen": freeze_postgresql("signer"),
     "PostgreSQL (web) full": fill_postgresql("web"),
     "PostgreSQL (signer) full": fill_postgresql("signer"),
-    "RabbitMQ full": fill_rabbitmq,
 }
 
-KINDS: Final = (*ON_PROCESSES, *ON_SERVERS)
+KINDS: Final = (*ON_PROCESSES, *ON_RABBITMQ, *ON_POSTGRESQL)
 
 
 @contextmanager
