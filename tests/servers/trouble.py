@@ -13,7 +13,7 @@ from tests.servers.rabbitmq import RabbitMQ
 
 ALARMS: Final = {
     "memory": ("set_vm_memory_high_watermark", ["0"], ["absolute", "512MB"]),
-    "disk": ("set_disk_free_limit", ["1000TB"], ["50MB"]),
+    "disk": ("set_disk_free_limit", ["1000000GB"], ["50MB"]),
 }
 """rabbitmqctl's command, the limit that is surely passed, and the one of ``rabbitmq.conf``."""
 
