@@ -43,12 +43,14 @@ class Worker(Settings, frozen=True):
     """How a worker works.
 
     ``batch`` is how many requests it takes at a time. ``lease`` is how long a claim on them lasts;
-    longer than any batch takes.
+    longer than any batch takes. ``max_attempts`` is how many are made at what fails by itself, or
+    kills its worker.
     """
 
     threads: Annotated[int, Meta(ge=1, le=16)] = 1
     batch: Annotated[int, Meta(ge=1, le=500)] = 100
     lease: Seconds = 30.0
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
 
     @property
     def lease_time(self) -> timedelta:

@@ -29,13 +29,6 @@ class Clock(Settings, frozen=True):
     certificates: Seconds = 3600.0
 
 
-class SignerWorker(Worker, frozen=True):
-    """How a signer worker works. ``max_attempts`` is after how many attempts a request that fails by
-    itself becomes FAILED."""
-
-    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
-
-
 class SignerSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the signer side.
 
@@ -56,7 +49,7 @@ class SignerSettings(Settings, frozen=True):
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     tell_delay: Seconds = 2.0
     directory: str = ""
-    worker: SignerWorker = SignerWorker()
+    worker: Worker = Worker()
     clock: Clock = Clock()
     log: Log = Log()
 

@@ -10,7 +10,9 @@ import dramatiq
 import structlog
 
 from pipeline.actors.patience import Patience, Stopped
+from pipeline.broker.consumer import GatedBroker
 from pipeline.crypto.envelope import Received
+from pipeline.errors import MessageRefused
 from pipeline.stages import Stage
 
 log = structlog.get_logger(__name__)
@@ -18,13 +20,19 @@ log = structlog.get_logger(__name__)
 Work = Callable[[Received], None]
 
 
-def bind(broker: dramatiq.Broker, stage: Stage, work: Work, patience: Patience) -> None:
-    """Declare the actor of ``stage`` on ``broker``: it does ``work``, and waits out what must be."""
+def bind(broker: GatedBroker, stage: Stage, work: Work, patience: Patience) -> None:
+    """Declare the actor of ``stage`` on ``broker``: it does ``work``, and waits out what must be.
+
+    A message that ``work`` refuses is dead-lettered.
+    """
 
     def run(received: Received) -> None:
         with structlog.contextvars.bound_contextvars(stage=stage.name, message_id=received.id):
             try:
-                patience(partial(work, received))
+                try:
+                    patience(partial(work, received))
+                except MessageRefused as refused:
+                    patience(partial(broker.refuse, received, refused))
             except Stopped:
                 log.info("stopped-while-waiting")
 

@@ -1,8 +1,6 @@
 """Open the broker that the settings name."""
 
-import dramatiq
-
-from pipeline.broker.consumer import Gate
+from pipeline.broker.consumer import Gate, GatedBroker
 from pipeline.broker.memory import Exchange, MemoryBroker
 from pipeline.broker.refusals import Refusals
 from pipeline.crypto.envelope import Envelope
@@ -16,7 +14,7 @@ def connect(
     refusals: Refusals,
     exchange: Exchange | None = None,
     queue_type: QueueType = "classic",
-) -> dramatiq.Broker:
+) -> GatedBroker:
     """Return the broker of one side, with its gate; nothing is connected yet.
 
     Raises:

@@ -6,11 +6,11 @@ does not know the queue, so a genuine message put on another queue would be exec
 
 from typing import Any
 
-from dramatiq import Message
+from dramatiq import Broker, Message
 
 from pipeline.broker import encoder
 from pipeline.broker.refusals import Refusals
-from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.envelope import Envelope, Received
 from pipeline.errors import MessageRefused
 
 
@@ -32,3 +32,22 @@ class Gate:
         except MessageRefused as refused:
             self.refusals.note(queue, refused)
             raise
+
+
+class GatedBroker(Broker):
+    """A broker with the gate in its consumers."""
+
+    gate: Gate
+
+    def refuse(self, received: Received, refused: MessageRefused) -> None:
+        """Count and dead-letter a message that was admitted, and that its stage will not do.
+
+        Raises:
+            BrokerUnavailable: the dead letter was not taken; nothing has been counted.
+        """
+        self.dead_letter(received.stage.queue, received.token, refused.reason)
+        self.gate.refusals.note(received.stage.queue, refused)
+
+    def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:
+        """Publish to the dead letters of a queue; see ``refuse``."""
+        raise NotImplementedError

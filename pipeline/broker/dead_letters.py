@@ -80,7 +80,7 @@ def _letters(channel: Any, queue: str) -> Iterator[tuple[DeadLetter, int]]:
             return
         headers = properties.headers or {}
         digest = hashlib.sha256(octets).hexdigest()
-        reason, at = str(headers.get(REASON, "no-actor")), str(headers.get(REFUSED_AT, ""))
+        reason, at = str(headers.get(REASON, "unknown")), str(headers.get(REFUSED_AT, ""))
         yield DeadLetter(digest, queue, reason, at, octets), method.delivery_tag
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dramatiq import Broker, Message, MessageProxy
+from dramatiq import Message, MessageProxy
 from dramatiq.broker import Consumer
 
 from pipeline.broker import encoder
-from pipeline.broker.consumer import Gate
+from pipeline.broker.consumer import Gate, GatedBroker
 from pipeline.errors import BrokerUnavailable, MessageRefused
 
 MAX_DEAD_LETTERS: Final = 1000
@@ -41,7 +41,7 @@ class Exchange:
         self.queues[name].put(octets)
 
 
-class MemoryBroker(Broker):
+class MemoryBroker(GatedBroker):
     """One side's connection to the exchange."""
 
     def __init__(self, exchange: Exchange, gate: Gate) -> None:
@@ -68,6 +68,10 @@ class MemoryBroker(Broker):
             raise ValueError("HttpCA delays nothing in the broker")
         self.exchange.publish(message.queue_name, encoder.seal(self.gate.envelope, message))
         return message
+
+    def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:
+        """Keep a dead letter."""
+        self.exchange.dead_letters.append((queue, reason, octets))
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Return a consumer of one queue."""

@@ -1,6 +1,6 @@
 """Publishing to RabbitMQ with confirms, and how to connect to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pika
@@ -8,6 +8,7 @@ import pika.exceptions
 import structlog
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
+from pipeline.broker.limit import NoAnswer, limit
 from pipeline.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -18,7 +19,17 @@ HEARTBEAT: Final = 30
 BLOCKED: Final = 30.0
 """Seconds after which a connection that the broker blocks (memory or disk alarm) is given up."""
 
-PROPERTIES: Final = pika.BasicProperties(delivery_mode=2, content_type="application/jose")
+ANSWER: Final = 10.0
+"""Seconds that the broker has to confirm a message. With connecting (10 s) and the longest pause
+(5 s) still less than leases last, which are extended between two tries."""
+
+FAREWELL: Final = 2.0
+"""Seconds that closing may take."""
+
+SILENT: Final = (
+    "the broker did not confirm a message for queue {} within {:g} s: it is frozen, has an alarm of"
+    " memory or disk, or its cluster has no majority"
+)
 
 TROUBLE: Final = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
 """What pika raises when the broker is out of reach. A broker that accepts the connection and then
@@ -49,39 +60,51 @@ class Publisher:
         self._connection: Any = None
         self._channel: Any = None
 
-    def publish(self, queue: str, octets: bytes) -> None:
+    def publish(self, queue: str, octets: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Publish and wait for the confirm; a connection that was lost is opened again, once.
 
         Raises:
-            BrokerUnavailable: the broker is out of reach, or the queue is not declared yet.
+            BrokerUnavailable: the broker is out of reach, does not answer in time, does not take
+                the message, or the queue is not declared yet.
         """
+        used = self._connection is not None
         try:
-            self._publish(queue, octets)
+            self._publish(queue, octets, headers)
         except pika.exceptions.UnroutableError as error:
             raise BrokerUnavailable(f"queue {queue} is not declared yet") from error
-        except TROUBLE:
+        except NoAnswer as error:
             self.close()
-            try:
-                self._publish(queue, octets)
-            except TROUBLE as error:
-                self.close()
+            raise BrokerUnavailable(SILENT.format(queue, ANSWER)) from error
+        except TROUBLE as error:
+            self.close()
+            if not used:
                 raise BrokerUnavailable(f"{type(error).__name__} for queue {queue}") from error
+            self.publish(queue, octets, headers)
 
     def close(self) -> None:
         """Close the connection, if it is open."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None and connection.is_open:
             try:
-                connection.close()
+                with limit(connection, FAREWELL):
+                    connection.close()
             except TROUBLE as error:
                 log.debug("connection-closed-badly", error=type(error).__name__)
 
-    def _publish(self, queue: str, octets: bytes) -> None:
-        if self._channel is None:
+    def _publish(self, queue: str, octets: bytes, headers: Mapping[str, str] | None) -> None:
+        if self._connection is None:
             self._connection = pika.BlockingConnection(self._parameters)
-            self._channel = self._connection.channel()
-            self._channel.confirm_delivery()
-        self._channel.basic_publish(queue, queue, octets, PROPERTIES, mandatory=True)
+        with limit(self._connection, ANSWER):
+            if self._channel is None:
+                channel = self._connection.channel()
+                channel.confirm_delivery()
+                self._channel = channel
+            properties = pika.BasicProperties(
+                delivery_mode=2,
+                content_type="application/jose",
+                headers=dict(headers) if headers else None,
+            )
+            self._channel.basic_publish(queue, queue, octets, properties, mandatory=True)
 
 
 def open_publisher(url: str) -> Publisher:

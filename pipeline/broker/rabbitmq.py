@@ -5,6 +5,7 @@ consuming side declares (queue, exchange, dead letters): declaring needs rights 
 There are no delay queues and no retries in the broker: rows say what is still to be done.
 """
 
+from functools import partial
 from typing import Any, Final
 
 import pika
@@ -16,11 +17,11 @@ from dramatiq.common import xq_name
 from dramatiq.errors import ConnectionClosed
 
 from pipeline.broker import encoder
-from pipeline.broker.consumer import Gate
+from pipeline.broker.consumer import Gate, GatedBroker
 from pipeline.broker.outage import Outage, hush
 from pipeline.broker.publisher import TROUBLE, Publisher, connection_parameters
 from pipeline.errors import MessageRefused
-from pipeline.messages import CARRIES, WakeUp
+from pipeline.messages import CARRIES, MAX_MESSAGE_BYTES, WakeUp
 from settings.common import QueueType
 
 log = structlog.get_logger(__name__)
@@ -36,12 +37,22 @@ DEAD_LETTERS: Final = {
 WAKE_UPS: Final[dict[str, Any]] = {"x-max-length": 100, "x-overflow": "drop-head"}
 """One wake-up says as much as a hundred: while a worker is away its clock's do not pile up."""
 
+ACROSS: Final[dict[str, Any]] = {
+    "x-max-length": 10_000,
+    "x-max-length-bytes": 64 * MAX_MESSAGE_BYTES,
+    "x-overflow": "drop-head",
+}
+"""What lies there while the other side is away is bounded in number and bytes; the oldest go first.
+They are no dead letters: the rows know them, and they are said again
+(docs/decisions/0017-bounded-queues.md)."""
+
+NO_ACTOR: Final = "no-actor"
 REASON: Final = "httpca-reason"
 REFUSED_AT: Final = "httpca-refused-at"
 """The headers in which a dead letter says why and when it was refused; only operators read them."""
 
 
-class SignedRabbitmqBroker(RabbitmqBroker):
+class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
     """Dramatiq's RabbitMQ broker, with the gate in its consumers and signatures on what it sends."""
 
     def __init__(self, url: str, gate: Gate, queue_type: QueueType = "classic") -> None:
@@ -98,6 +109,21 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         self._publisher.publish(message.queue_name, encoder.seal(self.gate.envelope, message))
         return message
 
+    def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:
+        """Publish to the dead letters of a queue, with confirm.
+
+        Raises:
+            BrokerUnavailable: see ``Publisher.publish``.
+        """
+        self._publisher.publish(xq_name(queue), octets, self.why(reason))
+
+    def why(self, reason: str) -> dict[str, str]:
+        """Return the headers of a dead letter that is refused now."""
+        return {
+            REASON: reason,
+            REFUSED_AT: self.gate.envelope.clock().isoformat(timespec="seconds"),
+        }
+
     @property
     def _publisher(self) -> Publisher:
         publisher: Publisher | None = getattr(self.state, "publisher", None)
@@ -116,10 +142,8 @@ class SignedRabbitmqBroker(RabbitmqBroker):
         dead = xq_name(queue_name)
         for name in (queue_name, dead):
             self.channel.exchange_declare(name, exchange_type="direct", durable=True)
-        arguments = {"x-dead-letter-exchange": dead, "x-dead-letter-routing-key": dead}
-        if CARRIES[queue_name] is WakeUp:
-            arguments = WAKE_UPS
-        arguments = arguments | self._kind
+        bounds = WAKE_UPS if CARRIES[queue_name] is WakeUp else ACROSS
+        arguments = bounds | self._kind
         declared = self.channel.queue_declare(queue_name, durable=True, arguments=arguments)
         self.channel.queue_bind(queue_name, queue_name, queue_name)
         return declared
@@ -175,12 +199,17 @@ class SignedConsumer(_RabbitmqConsumer):
         except ConnectionClosed as error:
             log.debug("not-acknowledged", queue=self.queue_name, error=type(error).__name__)
 
+    def nack(self, message: MessageProxy) -> None:
+        """Dead-letter a message that was admitted but has no actor: not even a defect loses it."""
+        if isinstance(message, Delivery) and message.consumer is self:
+            (received,) = message.args
+            letter = partial(self._dead_letter, message._tag, received.token, NO_ACTOR)
+            self.connection.add_callback_threadsafe(letter)
+
     def _dead_letter(self, tag: int, octets: bytes, reason: str) -> None:
         """Publish before acknowledging, in order on one channel: a crash between makes two."""
         dead = xq_name(self.queue_name)
-        moment = self.broker.gate.envelope.clock().isoformat(timespec="seconds")
-        headers = {REASON: reason, REFUSED_AT: moment}
-        properties = pika.BasicProperties(delivery_mode=2, headers=headers)
+        properties = pika.BasicProperties(delivery_mode=2, headers=self.broker.why(reason))
         try:
             self.channel.basic_publish(dead, dead, octets, properties)
             self.channel.basic_ack(tag)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import dramatiq
 from cryptography import x509
 
 from pipeline.broker.connect import connect
+from pipeline.broker.consumer import GatedBroker
 from pipeline.broker.memory import Exchange
 from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
@@ -45,7 +45,7 @@ class OpenedSigner:
     """The signer side with its broker."""
 
     side: SignerSide
-    broker: dramatiq.Broker
+    broker: GatedBroker
     refusals: Refusals
 
 

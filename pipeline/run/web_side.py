@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import dramatiq
-
 from pipeline.actors.web.side import WebSide
 from pipeline.broker.connect import connect
+from pipeline.broker.consumer import GatedBroker
 from pipeline.broker.memory import Exchange
 from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
@@ -30,7 +29,7 @@ class OpenedWeb:
     """The web side with its broker."""
 
     side: WebSide
-    broker: dramatiq.Broker
+    broker: GatedBroker
     refusals: Refusals
 
 

@@ -11,11 +11,13 @@ from pipeline.crypto import expiry
 from pipeline.crypto.trust import Trust
 from pipeline.database.advance import Move
 from pipeline.database.engine import AnyRow, Database
+from pipeline.database.tries import Tries
 from pipeline.digest import Approvable
 from pipeline.messages import clip
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.mark import Mark
 from pipeline.signer.policy import Policy
+from pipeline.signer.tables import tries
 from pipeline.states import State
 from settings.signer import SignerSettings
 
@@ -26,9 +28,8 @@ class SignerSide:
 
     ``random`` returns so many random bytes; ``policy`` returns the policy in force; ``mark``
     remembers outside the database what was issued; ``trust`` says which approvers count;
-    ``certificates`` returns those of our own whose end the clock watches. ``begun``
-    are the attempts of `policy` that this process has on record and survives: they are not counted
-    again while it waits for a database.
+    ``certificates`` returns those of our own whose end the clock watches. ``begun`` are the attempts
+    that this process has on record in ``tries``, and survives.
     """
 
     database: Database
@@ -42,6 +43,11 @@ class SignerSide:
     trust: Trust
     certificates: expiry.Certificates = expiry.nothing
     begun: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def tries(self) -> Tries:
+        """The attempts at what may have killed a worker."""
+        return Tries(self.database, tries, self.now, self.settings.worker.max_attempts, self.begun)
 
 
 def move(

@@ -27,6 +27,7 @@ from pipeline.database.columns import (
     heartbeat_table,
     request_columns,
 )
+from pipeline.database.tries import tries_table
 from pipeline.states import SIGNER, State
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -136,14 +137,8 @@ switches: Final = Table(
 )
 """Operators' switches; ``signing-suspended`` stops `sign`."""
 
-tries: Final = Table(
-    "tries",
-    metadata,
-    Column("request_id", RequestId, primary_key=True),
-    Column("attempts", Integer, nullable=False),
-    Column("begun_at", UtcDateTime, nullable=False),
-)
-"""Submissions without a row in ``requests`` yet, whose examination may have killed a worker."""
+tries: Final = tries_table(metadata)
+"""Submissions without a row in ``requests`` yet, and decisions, that may have killed a worker."""
 
 audit: Final = audit_table(metadata)
 heartbeats: Final = heartbeat_table(metadata)

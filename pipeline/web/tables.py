@@ -25,6 +25,7 @@ from pipeline.database.columns import (
     heartbeat_table,
     request_columns,
 )
+from pipeline.database.tries import tries_table
 from pipeline.states import FINAL, WEB
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -97,6 +98,9 @@ idempotency_keys: Final = Table(
     Column("created_at", UtcDateTime, nullable=False, index=True),
 )
 """``requester`` is empty for the anonymous ones."""
+
+tries: Final = tries_table(metadata)
+"""Outcomes (by their request's id) and issuing CAs that may have killed a worker."""
 
 audit: Final = audit_table(metadata)
 heartbeats: Final = heartbeat_table(metadata)

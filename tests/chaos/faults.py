@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pika
 import psycopg
@@ -19,6 +19,7 @@ from pipeline.broker.publisher import TROUBLE
 from pipeline.stages import STAGES
 from tests.chaos.crew import Crew, Service
 from tests.chaos.ground import HEARTBEAT, LEASE, Ground
+from tests.servers.trouble import alarm, frozen
 
 FROZEN: Final = max(3 * HEARTBEAT, LEASE) + 2.0
 """Seconds: longer than leases last, and than RabbitMQ waits for a client."""
@@ -123,6 +124,35 @@ def delete_queues(scene: Scene) -> str:
     return f"{len(STAGES)} queues"
 
 
+def freeze_rabbitmq(scene: Scene) -> str:
+    """Stop RabbitMQ from running for longer than leases and heartbeats last."""
+    with frozen(scene.ground.rabbitmq):
+        scene.wait(FROZEN)
+    return "rabbitmq"
+
+
+def freeze_postgresql(side: str) -> Fault:
+    """Stop a side's PostgreSQL and all its children from running, for as long."""
+
+    def fault(scene: Scene) -> str:
+        with frozen(scene.ground.postgresql[side]):
+            scene.wait(FROZEN)
+        return f"postgresql ({side})"
+
+    return fault
+
+
+def raise_alarm(what: Literal["memory", "disk"]) -> Fault:
+    """Let RabbitMQ block all who publish, for as long."""
+
+    def fault(scene: Scene) -> str:
+        with alarm(scene.ground.rabbitmq, what):
+            scene.wait(FROZEN)
+        return f"rabbitmq ({what})"
+
+    return fault
+
+
 def crash_postgresql(side: str) -> Fault:
     """Stop a side's PostgreSQL in immediate mode, and start it again a little later."""
 
@@ -185,19 +215,27 @@ ON_PROCESSES: Final[dict[str, Fault]] = {
     "freeze the signer-clock": freeze("signer-clock"),
 }
 
-ON_SERVERS: Final[dict[str, Fault]] = {
+ON_RABBITMQ: Final[dict[str, Fault]] = {
     "RabbitMQ killed": kill_rabbitmq,
     "RabbitMQ restarted": restart_rabbitmq,
+    "RabbitMQ frozen": freeze_rabbitmq,
+    "RabbitMQ without memory": raise_alarm("memory"),
+    "RabbitMQ without disk": raise_alarm("disk"),
+    "RabbitMQ full": fill_rabbitmq,
     "queues purged": purge_queues,
     "queues deleted": delete_queues,
-    "PostgreSQL (web) stopped at once": crash_postgresql("web"),
-    "PostgreSQL (signer) stopped at once": crash_postgresql("signer"),
-    "PostgreSQL (web) full": fill_postgresql("web"),
-    "PostgreSQL (signer) full": fill_postgresql("signer"),
-    "RabbitMQ full": fill_rabbitmq,
 }
 
-KINDS: Final = (*ON_PROCESSES, *ON_SERVERS)
+ON_POSTGRESQL: Final[dict[str, Fault]] = {
+    "PostgreSQL (web) stopped at once": crash_postgresql("web"),
+    "PostgreSQL (signer) stopped at once": crash_postgresql("signer"),
+    "PostgreSQL (web) frozen": freeze_postgresql("web"),
+    "PostgreSQL (signer) frozen": freeze_postgresql("signer"),
+    "PostgreSQL (web) full": fill_postgresql("web"),
+    "PostgreSQL (signer) full": fill_postgresql("signer"),
+}
+
+KINDS: Final = (*ON_PROCESSES, *ON_RABBITMQ, *ON_POSTGRESQL)
 
 
 @contextmanager

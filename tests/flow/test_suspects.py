@@ -32,7 +32,7 @@ def batch(world: World, *names: str) -> tuple[list[str], bytes]:
 def tries(world: World) -> dict[str, int]:
     with world.signer_database.read() as connection:
         rows = connection.execute(select(signer_tables.tries)).all()
-    return {row.request_id: row.attempts for row in rows}
+    return {row.item: row.attempts for row in rows}
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from pipeline.broker import dead_letters
-from pipeline.stages import POLICY, STAGES
+from pipeline.broker.publisher import open_publisher
+from pipeline.stages import POLICY, RELAY, STAGES
 from tests.chaos import run
 from tests.chaos.approver import Approver
 from tests.chaos.crew import Crew
@@ -17,6 +18,7 @@ from tests.chaos.ground import QUICK, Ground
 from tests.chaos.load import Load
 from tests.chaos.verdict import Verdict, judge, unsettled
 from tests.servers import RabbitMQ
+from tests.system.test_silent_broker import publish, wake_up
 
 REQUESTS: Final = 1000
 SECONDS: Final = 30.0
@@ -36,6 +38,7 @@ class Story:
 
     killed: list[str]
     issued_meanwhile: list[int]
+    without_majority: str
     leaders: dict[str, str]
     letters: list[dead_letters.DeadLetter]
     verdict: Verdict
@@ -59,7 +62,7 @@ def story() -> Iterator[Story]:
 
 
 def tell(ground: Ground, crew: Crew, load: Load) -> Story:
-    """Kill the leader twice; each time the two that are left do the work."""
+    """Kill the leader twice; each time the two that are left do the work. Then kill two at once."""
     killed, issued = [], []
     for _ in range(KILLS):
         time.sleep(3)
@@ -68,6 +71,7 @@ def tell(ground: Ground, crew: Crew, load: Load) -> Story:
         killed.append(leader.node)
         issued.append(issued_within(ground, 10))
         leader.start()
+    refusal = refused_without_majority(ground)
     load.finish()
     deadline = time.monotonic() + NOT_FOR_EVER
     while not (load.done and unsettled(ground) == 0) and time.monotonic() < deadline:
@@ -75,7 +79,21 @@ def tell(ground: Ground, crew: Crew, load: Load) -> Story:
     letters = dead_letters.listed(ground.broker, list(STAGES), 100)
     leaders = ground.rabbitmq.leaders()
     crew.dismiss()
-    return Story(killed, issued, leaders, letters, judge(ground, load.ledger))
+    return Story(killed, issued, refusal, leaders, letters, judge(ground, load.ledger))
+
+
+def refused_without_majority(ground: Ground) -> str:
+    """Leave one node of three; return why a message was not taken by it."""
+    publisher = open_publisher(ground.broker)
+    octets = wake_up(ground)
+    publisher.publish(RELAY.queue, octets)
+    for node in ground.others:
+        node.kill()
+    refusal = publish(publisher, octets)
+    for node in ground.others:
+        node.start()
+    publisher.close()
+    return refusal
 
 
 def leader_of(ground: Ground) -> RabbitMQ:
@@ -104,6 +122,10 @@ def test_every_queue_is_a_quorum_queue(story: Story) -> None:
 def test_two_of_three_nodes_do_the_work(story: Story) -> None:
     assert len(story.killed) == KILLS
     assert all(count > 0 for count in story.issued_meanwhile)
+
+
+def test_one_of_three_nodes_confirms_nothing_and_publishing_says_so(story: Story) -> None:
+    assert "its cluster has no majority" in story.without_majority
 
 
 def test_nothing_is_lost_and_nothing_doubled(story: Story) -> None:

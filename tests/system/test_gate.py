@@ -38,7 +38,9 @@ class Gate:
         self.web = connect(url, world.envelope(world.identity(WEB)), Refusals())
         for stage in (POLICY, SIGN):
             bind(self.signer, stage, self.received.append, Patience())
-        self.signer.gate.envelope.trust.refresh()  # type: ignore[attr-defined]
+        trust = self.signer.gate.envelope.trust
+        assert trust is not None
+        trust.refresh()
         self.worker = start_worker(self.signer, Role.SIGNER, 1)
         self.publisher = open_publisher(url)
         self.wait(self._declared)
@@ -71,13 +73,13 @@ class Gate:
         try:
             self.publisher.publish(
                 SIGN.queue,
-                self.signer.gate.envelope.seal(  # type: ignore[attr-defined]
+                self.signer.gate.envelope.seal(
                     "01890000-0000-7000-8000-000000000001", SIGN, WakeUp()
                 ),
             )
             self.publisher.publish(
                 POLICY.queue,
-                self.web.gate.envelope.seal(  # type: ignore[attr-defined]
+                self.web.gate.envelope.seal(
                     "01890000-0000-7000-8000-000000000001", POLICY, SubmissionBatch()
                 ),
             )
@@ -100,7 +102,7 @@ def test_each_refused_message_is_dead_lettered_with_its_reason_and_the_next_is_p
     gate: Gate,
 ) -> None:
     gate.wait(lambda: len(gate.received) == 2)
-    envelope = gate.web.gate.envelope  # type: ignore[attr-defined]
+    envelope = gate.web.gate.envelope
     good = envelope.seal("01890000-0000-7000-8000-000000000002", POLICY, SubmissionBatch())
     spoilt = good[:-8] + b"AAAAAAAA"
     attacks = [

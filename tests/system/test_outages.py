@@ -11,7 +11,11 @@ from typing import Any, Final
 import pytest
 import requests
 
+from pipeline.actors.guard import DEADLY as DEADLY_MESSAGE
+from pipeline.broker import dead_letters
+from pipeline.stages import DECIDE, DELIVER, Stage
 from tests import factories
+from tests.chaos.approver import Approver
 from tests.chaos.crew import Crew
 from tests.chaos.ground import Ground
 
@@ -20,7 +24,13 @@ NOT_FOR_EVER: Final = 60.0
 
 NUMBERS: Final = {"web": 1, "web-worker": 1, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
 
-DEADLY: Final = Path(__file__).resolve().parents[1] / "chaos" / "deadly"
+CHAOS: Final = Path(__file__).resolve().parents[1] / "chaos"
+
+DEADLY: Final = {
+    "signer-worker": {"PYTHONPATH": str(CHAOS / "deadly")},
+    "web-worker": {"PYTHONPATH": str(CHAOS / "deadly_delivery")},
+}
+"""What kills workers, by their kind."""
 
 ORDINARY: Final = 20
 
@@ -88,6 +98,13 @@ def ended(crew: Crew) -> set[str]:
     return {end for service in crew.services for end in service.ends}
 
 
+def refused(ground: Ground, stage: Stage) -> bool:
+    """Say whether messages of a stage were dead-lettered, all because they kill their worker."""
+    letters = dead_letters.listed(ground.broker, [stage.queue], 100)
+    assert {letter.reason for letter in letters} <= {DEADLY_MESSAGE}
+    return bool(letters)
+
+
 @pytest.fixture(scope="module")
 def ground() -> Iterator[Ground]:
     with Ground() as made:
@@ -105,7 +122,7 @@ def crew(ground: Ground, token: str) -> Iterator[Crew]:
     for server in ground.postgresql.values():
         server.halt()
     ground.rabbitmq.kill()
-    with ground.crew(NUMBERS, {"signer-worker": {"PYTHONPATH": str(DEADLY)}}) as made:
+    with ground.crew(NUMBERS, DEADLY) as made:
         yield made
 
 
@@ -204,6 +221,37 @@ def test_a_request_that_kills_whoever_examines_it_is_rejected_and_the_others_go_
     assert (after - before)["SIGSEGV"] >= 3
     with ground.connect("signer") as connection:
         wait_until(lambda: connection.execute("SELECT count(*) FROM tries").fetchone() == (0,))
+
+
+def test_a_decision_that_kills_whoever_judges_it_is_dead_lettered_and_the_others_count(
+    ground: Ground, requester: Requester
+) -> None:
+    (deadly,) = requester.accepted("deadly-to-decide.approved.example.com")
+    others = requester.accepted(
+        *(f"beside-{number}.approved.example.com" for number in range(ORDINARY))
+    )
+    approver = Approver(ground.approver)
+    approver.start()
+    try:
+        wait_until(lambda: refused(ground, DECIDE))
+        assert requester.ends(others) == {"issued": ORDINARY}
+    finally:
+        approver.stop()
+
+    assert requester.read(deadly)["state"] == "waiting_for_approval"
+
+
+def test_an_outcome_that_kills_whoever_stores_it_is_dead_lettered_and_the_others_arrive(
+    ground: Ground, crew: Crew, requester: Requester
+) -> None:
+    with crew.frozen("web-worker"):  # so that all of them travel together
+        (deadly,) = requester.accepted("deadly-to-deliver.test")
+        others = requester.accepted(*(f"besides-{number}.test" for number in range(ORDINARY)))
+
+    assert requester.ends(others) == {"issued": ORDINARY}
+    wait_until(lambda: refused(ground, DELIVER))
+    assert requester.read(deadly)["state"] == "relayed"
+    assert sum(service.ends["SIGSEGV"] for service in crew.of("web-worker")) >= 3
 
 
 def test_all_processes_end_in_good_order(crew: Crew) -> None:

@@ -68,9 +68,10 @@ def test_a_message_in_work_while_its_connection_breaks_comes_again_and_takes_no_
 
     bind(signer, SIGN, work, Patience())
     bind(signer, TRANSMIT, work, Patience())
-    signer.gate.envelope.trust.refresh()  # type: ignore[attr-defined]
+    assert signer.gate.envelope.trust is not None
+    signer.gate.envelope.trust.refresh()
     publisher = open_publisher(url)
-    envelope = signer.gate.envelope  # type: ignore[attr-defined]
+    envelope = signer.gate.envelope
     first, second = (
         (name, envelope.seal(name, SIGN, WakeUp()))
         for name in (f"01890000-0000-7000-8000-00000000000{number}" for number in (1, 2))

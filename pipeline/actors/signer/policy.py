@@ -48,14 +48,14 @@ def policy(side: SignerSide, received: Received) -> None:
     rules = side.policy()
     _notice_a_restore(side, wanted.values(), known)
     fresh = [submission for key, submission in wanted.items() if key not in known]
-    suspected = suspects.among(side, fresh, redelivered=received.redelivered)
+    suspected = side.tries.suspects((one.id for one in fresh), redelivered=received.redelivered)
     findings = [examine_safely(rules, one) for one in fresh if one.id not in suspected]
     overtaken = _store_all(side, findings)
     for one in fresh:
         if one.id in suspected:
             findings.append(suspects.examine_alone(side, rules, one))
             overtaken |= _store_all(side, findings[-1:])
-    suspects.forget(side, wanted if received.redelivered else suspected)
+    side.tries.forget(wanted if received.redelivered else suspected)
     if overtaken:  # another worker stored these while we examined them
         with side.database.read() as connection:
             known |= _known(connection, overtaken)

@@ -2,11 +2,14 @@
 
 SUBMITTED, RELAYED or any state of the signer that is not final → any state of the signer, at a
 higher revision only. So an outcome may come twice, late and out of order.
+
+What may have killed a worker before is applied after the rest and alone; its attempt is on record
+before, and after too many it is left out, and the message is kept among the dead letters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from cryptography import x509
@@ -16,29 +19,66 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
+from pipeline.actors.guard import DEADLY
 from pipeline.actors.web.side import WebSide
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.states import FINAL, SIGNER_STATES, State
 from pipeline.web.tables import audit, certificates, issuers, ledger, requests, submissions
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 
 def deliver(side: WebSide, received: Received) -> None:
-    """Apply outcomes; on an error of one item, each in a transaction of its own."""
+    """Apply outcomes, and issuing CAs before them, since outcomes name these.
+
+    Raises:
+        MessageRefused: something in the message was given up, and the rest is applied.
+    """
     batch = received.body_as(OutcomeBatch)
-    _learn(side, batch.issuers)
+    issuing = {notice.fingerprint: notice for notice in batch.issuers}
     outcomes = _latest(batch.outcomes)
+    suspected = side.tries.suspects([*issuing, *outcomes], redelivered=received.redelivered)
+    _learn(side, [notice for key, notice in issuing.items() if key not in suspected])
+    given_up = _alone(side, issuing, suspected, _learn)
+    _apply_all(side, [outcome for key, outcome in outcomes.items() if key not in suspected])
+    given_up |= _alone(side, outcomes, suspected, _apply_all)
+    side.delivered()
+    if given_up:
+        raise MessageRefused(DEADLY, received.sender.name)
+
+
+def _alone(
+    side: WebSide,
+    items: Mapping[str, T],
+    suspected: Collection[str],
+    apply: Callable[[WebSide, Sequence[T]], None],
+) -> set[str]:
+    """Apply each suspect by itself, unless it had too many attempts; return those that had."""
+    given_up = set()
+    for key in items.keys() & suspected:
+        if side.tries.begin(key):
+            apply(side, [items[key]])
+            side.tries.forget([key])  # now: else the next one's deadliness would count for it too
+        else:
+            log.error("cannot-be-delivered", item=key, attempts=side.tries.most)
+            given_up.add(key)
+    return given_up
+
+
+def _apply_all(side: WebSide, outcomes: Sequence[Outcome]) -> None:
+    """Apply outcomes; on an error of one item, each in a transaction of its own."""
     try:
         _apply(side, outcomes)
     except _ITEM_ERRORS:
         log.warning("batch-falls-apart", count=len(outcomes))
         for outcome in outcomes:
             _apply_alone(side, outcome)
-    side.delivered()
 
 
 class _Unfit(ValueError):
@@ -163,11 +203,11 @@ def _pem(der: bytes) -> str:
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
 
 
-def _latest(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Keep the highest revision of each request."""
+def _latest(outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
+    """Keep the highest revision of each request, by its id."""
     latest: dict[str, Outcome] = {}
     for outcome in outcomes:
         known = latest.get(outcome.id)
         if known is None or known.revision < outcome.revision:
             latest[outcome.id] = outcome
-    return list(latest.values())
+    return latest

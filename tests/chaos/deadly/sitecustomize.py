@@ -1,22 +1,33 @@
 """For a signer worker in a test: the process ends outright, as by a defect in a library, when it
-examines or signs a request with one of these names. Python imports this by itself from PYTHONPATH.
+examines, decides on or signs a request with one of these names. Python imports this by itself from
+PYTHONPATH.
 """
 
 import os
 import signal
+from importlib import import_module
 
 from pipeline.signer import authority, examine
 
 WHEN_EXAMINED = b"deadly-to-examine.test"
+WHEN_DECIDED = b"deadly-to-decide.approved.example.com"
 WHEN_SIGNED = b"deadly-to-sign.test"
 
-_examine, _prepare = examine.examine, authority.prepare
+decide = import_module("pipeline.actors.signer.decide")  # the package has a function of that name
+
+_examine, _effect, _prepare = examine.examine, decide._effect, authority.prepare
 
 
 def examining(policy, submission):  # type: ignore[no-untyped-def]
     if WHEN_EXAMINED in submission.csr:
         os.kill(os.getpid(), signal.SIGSEGV)
     return _examine(policy, submission)
+
+
+def deciding(connection, row, *arguments):  # type: ignore[no-untyped-def]
+    if row is not None and WHEN_DECIDED in row.csr:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return _effect(connection, row, *arguments)
 
 
 def preparing(csr, *arguments):  # type: ignore[no-untyped-def]
@@ -26,3 +37,4 @@ def preparing(csr, *arguments):  # type: ignore[no-untyped-def]
 
 
 examine.examine, authority.prepare = examining, preparing
+decide._effect = deciding  # type: ignore[attr-defined]

@@ -122,10 +122,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "tries",
-        sa.Column("request_id", RequestId, nullable=False),
+        sa.Column("item", sa.String(length=64), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("begun_at", Time, nullable=False),
-        sa.PrimaryKeyConstraint("request_id", name="pk_tries"),
+        sa.PrimaryKeyConstraint("item", name="pk_tries"),
     )
     op.create_table(
         "certificates",

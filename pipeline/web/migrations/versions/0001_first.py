@@ -37,6 +37,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("process", name="pk_heartbeats"),
     )
     op.create_table(
+        "tries",
+        sa.Column("item", sa.String(length=64), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("begun_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("item", name="pk_tries"),
+    )
+    op.create_table(
         "issuers",
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("chain", sa.LargeBinary(), nullable=False),
