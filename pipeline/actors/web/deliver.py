@@ -4,6 +4,7 @@ SUBMITTED, RELAYED or any state of the signer that is not final → any state of
 higher revision only. So an outcome may come twice, late and out of order.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,10 +138,13 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
 
 
 def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
-    """Note issuing CAs that are not known yet; one that cannot be read is left out."""
+    """Note issuing CAs that are not known yet; one that cannot be read, or is another than its
+    fingerprint says, is left out."""
     rows = []
     for notice in notices:
         try:
+            if hashlib.sha256(notice.chain[0]).hexdigest() != notice.fingerprint:
+                raise _Unfit("the fingerprint is that of another certificate")
             chain = "".join(_pem(der) for der in notice.chain)
             rows.append(
                 {
