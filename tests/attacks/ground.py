@@ -44,6 +44,7 @@ from pipeline.signer import tables as signer_tables
 from pipeline.stages import DECIDE, DELIVER, POLICY, RELAY, STAGES, Role, Stage
 from pipeline.states import State
 from pipeline.web import tables as web_tables
+from pipeline.web.intake import Intake
 from pipeline.web.submit import Wish, submit
 from settings.common import EMBEDDED
 from settings.signer import load_signer
@@ -300,7 +301,7 @@ class Ground:
     def web_request(self) -> str:
         """Let somebody submit a request on the web side, which nobody relays."""
         wish = Wish(factories.csr(names=[f"DNS:{new_id()}.example.com"]), "server", "api", None)
-        request_id = submit(self.web_database, self.web.side.settings, wish, self.now).id
+        request_id = submit(Intake(self.web_database), self.web.side.settings, wish, self.now).id
         with self.web_database.write() as connection:
             rows = web_tables.requests
             connection.execute(

@@ -27,6 +27,9 @@ from tests.attacks.forge import (
 from tests.attacks.ground import Genuine, Ground, new_id
 from tests.attacks.on_signatures import USAGE
 
+NO_SIGNATURES = x509.KeyUsage(False, False, True, False, False, False, False, False, False)
+"""Encipherment of keys only."""
+
 WEB = Sender(Role.WEB, "web")
 URI = "urn:httpca:role:web"
 
@@ -186,7 +189,8 @@ CERTIFICATES: list[Attack] = [
         ("with a role in capitals", CA_KEY, _with_names("urn:httpca:role:WEB")),
         ("with an approver's name that is a path", CA_KEY, _with_names("urn:httpca:approver:../x")),
         ("with an approver's name that is empty", CA_KEY, _with_names("urn:httpca:approver:")),
-        ("that may not sign", CA_KEY, _with_names(URI, usage=None)),
+        ("without a key usage", CA_KEY, _with_names(URI, usage=None)),
+        ("that may not sign", CA_KEY, _with_names(URI, usage=NO_SIGNATURES)),
         ("with an RSA key", CA_KEY, _of_rsa),
         ("by its SHA-1 thumbprint", WEB_KEY, _named(lambda c: b64(c.fingerprint(SHA1())).decode())),
         (
