@@ -9,6 +9,7 @@ still read, and ours that do not use them are read by it.
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, TypeVar
+from unicodedata import category
 
 import msgspec
 from msgspec import Meta
@@ -34,7 +35,7 @@ rest is for issuers, addresses and the signature."""
 MAX_CSR_BYTES: Final = 64 * 1024
 
 RequestId = Annotated[
-    str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 ]
 Time = Annotated[datetime, Meta(tz=True)]
 Der = Annotated[bytes, Meta(max_length=MAX_CSR_BYTES)]
@@ -44,7 +45,9 @@ MAX_SENTENCE: Final = 2000
 """Characters of a comment or a reason."""
 
 Sentence = Annotated[str, Meta(max_length=MAX_SENTENCE)]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+# Not "$", which a line break may follow: such an id is another one for SQLite, and none for PostgreSQL.
+
 Revision = Annotated[int, Meta(ge=0, le=2**30)]
 
 
@@ -52,13 +55,16 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """Base of everything that a message can carry."""
 
     def __post_init__(self) -> None:
-        """Refuse times that no database holds: they are in UTC, and of these centuries."""
+        """Refuse what no database holds: times that are not in UTC or not of these centuries, and
+        texts with NUL, which PostgreSQL cannot store and SQLite can."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if isinstance(value, datetime) and (
                 value.utcoffset() != timedelta() or not 2000 <= value.year < 9000
             ):
                 raise ValueError(f"{name} is no time in UTC between the years 2000 and 9000")
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError(f"{name} contains NUL")
 
 
 class WakeUp(Body, frozen=True):
@@ -173,6 +179,11 @@ def read(kind: type[B], octets: bytes | msgspec.Raw) -> B:
 def clip(sentence: str) -> str:
     """Return a sentence that fits into a message."""
     return sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 1] + "…"
+
+
+def says_something(sentence: str) -> bool:
+    """Say whether a person can read anything in a sentence: a letter or a number of any script."""
+    return any(category(character)[0] in "LN" for character in sentence)
 
 
 def write(body: Body) -> bytes:

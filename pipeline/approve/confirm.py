@@ -121,7 +121,8 @@ class Confirmer:
     def _collect(self, missing: dict[str, Spooled], answers: dict[str, Answer]) -> None:
         """Move what the database shows from ``missing`` to ``answers`` and out of the spool."""
         try:
-            for message_id, record in waiting.recorded(self.database, missing).items():
+            shown = waiting.recorded(self.database, self.me, missing)
+            for message_id, record in shown.items():
                 request = waiting.get(self.database, record.request_id)
                 answers[message_id] = self._answer(missing[message_id], record, request)
                 self.spool.remove(message_id)

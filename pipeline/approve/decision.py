@@ -1,6 +1,5 @@
 """Make an approver's decision and seal it: a digest of what was shown, under their own key."""
 
-import unicodedata
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +13,7 @@ from pipeline.crypto.identity import Identity
 from pipeline.crypto.visible import visible
 from pipeline.digest import Approvable
 from pipeline.errors import HttpcaError, MessageRefused, SettingsError
-from pipeline.messages import Decision
+from pipeline.messages import Decision, says_something
 from pipeline.stages import DECIDE, Role
 from settings.approver import ApproverSettings
 from settings.credentials import message_passphrase
@@ -64,7 +63,7 @@ def check_reason(verdict: Verdict, reason: str) -> str:
         DecisionRefused: it is missing, too long, or holds characters that cannot be seen.
     """
     reason = " ".join(reason.split())
-    if verdict == "reject" and not any(unicodedata.category(c)[0] in "LN" for c in reason):
+    if verdict == "reject" and not says_something(reason):
         raise DecisionRefused(WITHOUT_REASON)
     if len(reason) > MAX_REASON:
         raise DecisionRefused(f"The reason is longer than {MAX_REASON} characters. Shorten it.")

@@ -157,10 +157,12 @@ def ids_from(database: Database, first: str, last: str, limit: int) -> list[str]
         return list(connection.scalars(statement))
 
 
-def recorded(database: Database, message_ids: Iterable[str]) -> dict[str, Recorded]:
-    """Return which of these decisions the signer has recorded, by the id of their message."""
+def recorded(database: Database, approver: str, message_ids: Iterable[str]) -> dict[str, Recorded]:
+    """Return which of an approver's decisions the signer has recorded, by the id of their message."""
     columns = approval_decisions.c
-    statement = select(approval_decisions).where(columns.id.in_(list(message_ids)))
+    statement = select(approval_decisions).where(
+        columns.id.in_(list(message_ids)), columns.approver == approver
+    )
     with database.read() as connection:
         rows = connection.execute(statement).mappings().all()
     return {row["id"]: Recorded(**row) for row in rows}

@@ -4,14 +4,20 @@ Not a middleware (Dramatiq swallows its exceptions: that would fail open) and no
 does not know the queue, so a genuine message put on another queue would be executed).
 """
 
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from dramatiq import Broker, Message
 
 from pipeline.broker import encoder
 from pipeline.broker.refusals import Refusals
 from pipeline.crypto.envelope import Envelope, Received
 from pipeline.errors import MessageRefused
+
+log = structlog.get_logger(__name__)
+
+UNCHECKED: Final = "cannot-be-checked"
+"""The reason for a message on which a check itself failed, by a defect of ours."""
 
 
 class Gate:
@@ -24,14 +30,27 @@ class Gate:
     def admit(self, octets: bytes, queue: str, *, redelivered: bool) -> Message[Any]:
         """Return the message for Dramatiq.
 
+        A message on which a check breaks is refused as well: put back, it would come again for ever
+        and nothing behind it would be read.
+
         Raises:
             MessageRefused: a check failed; it has been counted.
+            OSError: the trust folder is out of reach for now; the message comes again.
         """
         try:
-            return encoder.incoming(self.envelope.open(octets, queue, redelivered=redelivered))
+            return encoder.incoming(self._open(octets, queue, redelivered=redelivered))
         except MessageRefused as refused:
             self.refusals.note(queue, refused)
             raise
+
+    def _open(self, octets: bytes, queue: str, *, redelivered: bool) -> Received:
+        try:
+            return self.envelope.open(octets, queue, redelivered=redelivered)
+        except (MessageRefused, OSError, MemoryError):
+            raise
+        except Exception as error:  # the gate is where strangers' octets come in
+            log.error("message-breaks-gate", queue=queue, error=type(error).__name__)
+            raise MessageRefused(UNCHECKED) from error
 
 
 class GatedBroker(Broker):

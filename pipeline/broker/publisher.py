@@ -9,6 +9,7 @@ import structlog
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from pipeline.broker.limit import NoAnswer, limit
+from pipeline.broker.properties import read_carefully
 from pipeline.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -39,8 +40,10 @@ says nothing ends in an exception that is no ``AMQPError``."""
 def connection_parameters(url: str) -> list[pika.URLParameters]:
     """Read broker URLs (several, for a cluster, are separated by ``;``).
 
-    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query.
+    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query. Whoever is about
+    to connect reads properties carefully from then on.
     """
+    read_carefully()
     parameters = [pika.URLParameters(one) for one in url.split(";")]
     for one in parameters:
         if one.heartbeat is None:

@@ -57,12 +57,33 @@ def algorithm(key: PublicKey) -> str:
         return "EdDSA"
     if key.curve.name not in _CURVES:
         raise ValueError("message keys are Ed25519, P-256 or P-384")
-    return _CURVES[key.curve.name][0]
+    return _CURVES[key.curve.name].alg
 
 
-_CURVES: Final[dict[str, tuple[str, hashes.HashAlgorithm, int]]] = {
-    "secp256r1": ("ES256", hashes.SHA256(), 32),
-    "secp384r1": ("ES384", hashes.SHA384(), 48),
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """How a curve signs (RFC 7518 section 3.4): ``size`` is that of r and of s, in octets; ``order``
+    that of the group (SEC 2 sections 2.4.2 and 2.5.1)."""
+
+    alg: str
+    digest: hashes.HashAlgorithm
+    size: int
+    order: int
+
+
+_CURVES: Final = {
+    "secp256r1": _Curve(
+        "ES256",
+        hashes.SHA256(),
+        32,
+        0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    ),
+    "secp384r1": _Curve(
+        "ES384",
+        hashes.SHA384(),
+        48,
+        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
+    ),
 }
 
 
@@ -109,12 +130,12 @@ def verify(token: Token, key: PublicKey) -> None:
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(token.signature, token.signed)
         else:
-            _, digest, size = _CURVES[key.curve.name]
-            if len(token.signature) != 2 * size:
+            curve = _CURVES[key.curve.name]
+            r = int.from_bytes(token.signature[: curve.size], "big")
+            s = int.from_bytes(token.signature[curve.size :], "big")
+            if len(token.signature) != 2 * curve.size or s > curve.order // 2:
                 raise MessageRefused("bad-signature")
-            r = int.from_bytes(token.signature[:size], "big")
-            s = int.from_bytes(token.signature[size:], "big")
-            key.verify(encode_dss_signature(r, s), token.signed, ec.ECDSA(digest))
+            key.verify(encode_dss_signature(r, s), token.signed, ec.ECDSA(curve.digest))
     except InvalidSignature as error:
         raise MessageRefused("bad-signature") from error
 
@@ -122,9 +143,12 @@ def verify(token: Token, key: PublicKey) -> None:
 def _signature(key: PrivateKey, signed: bytes) -> bytes:
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign(signed)
-    _, digest, size = _CURVES[key.curve.name]
-    r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(digest)))
-    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    curve = _CURVES[key.curve.name]
+    r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(curve.digest)))
+    # With s, order - s is a signature too, and anybody can make one of the other: only the lower one
+    # is accepted, so that a message has one form.
+    s = min(s, curve.order - s)
+    return r.to_bytes(curve.size, "big") + s.to_bytes(curve.size, "big")
 
 
 def _decode(part: bytes) -> bytes:

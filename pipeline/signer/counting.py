@@ -58,9 +58,8 @@ def leave_out(connection: Connection, trust: Trust, request_id: str, now: dateti
     for row in connection.execute(statement).all():
         why = why_not(row.token, row.approver, trust)
         if why is not None:
-            connection.execute(
-                update(decisions).where(decisions.c.id == row.id).values(effect=REVOKED)
-            )
+            of_this_one = decisions.c.id == row.id, decisions.c.approver == row.approver
+            connection.execute(update(decisions).where(*of_this_one).values(effect=REVOKED))
             details = {
                 "decision": row.id,
                 "approver": row.approver,

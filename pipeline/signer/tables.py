@@ -75,7 +75,7 @@ decisions: Final = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("request_id", RequestId, nullable=False, index=True),
-    Column("approver", String(63), nullable=False),
+    Column("approver", String(63), primary_key=True),
     Column("verdict", String(8), nullable=False),
     Column("reason", Text, nullable=False, default=""),
     Column("effect", String(24), nullable=False),
@@ -91,7 +91,8 @@ decisions: Final = Table(
         sqlite_where=text("effect = 'counted'"),
     ),
 )
-"""Every decision that arrived, whole and for ever; ``id`` is the message's own."""
+"""Every decision that arrived, whole and for ever; ``id`` is the message's own. Its sender chose it,
+so it is one approver's only: nobody can take an id from a colleague's decision under way."""
 
 tbs: Final = Table(
     "tbs",

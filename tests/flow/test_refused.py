@@ -3,11 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
+from pipeline.approve import waiting
 from pipeline.broker.refusals import QUIET_TIME
-from pipeline.crypto import identity
+from pipeline.crypto import identity, jws
 from pipeline.crypto.envelope import Envelope
 from pipeline.messages import Decision, Outcome, OutcomeBatch
 from pipeline.signer import tables as signer_tables
@@ -27,6 +29,22 @@ def outcome(world: World, request: str, **changes: Any) -> Outcome:
         "changed_at": world.time(),
     }
     return Outcome(**fields | changes)
+
+
+UNUSED = "01890000-0000-7000-8000-000000000002"
+"""An id of a message that nobody sent."""
+
+
+def sealed_by(world: World, approver: str, message_id: str, decision: Decision) -> bytes:
+    """Seal a decision with an approver's key, as whoever has it can."""
+    folder = world.directory / "approvers" / approver
+    me = identity.load(folder / "message.pem", folder / "message.key")
+    return Envelope(me, None, world.time).seal(message_id, DECIDE, decision)
+
+
+def jws_payload(token: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(jws.parse(token).payload)
+    return found
 
 
 def audit_events(database: Any, table: Any) -> list[tuple[str, Any]]:
@@ -120,12 +138,8 @@ def test_an_outcome_for_a_request_that_nobody_made_changes_nothing(world: World)
 
 def test_a_decision_over_another_digest_is_kept_and_does_not_count(world: World) -> None:
     request = world.submit("host.example.com", run=True)
-    folder = world.directory / "approvers" / "approver"
-    me = identity.load(folder / "message.pem", folder / "message.key")
     wrong = Decision(request, "accept", "0" * 64, world.time())
-    token = Envelope(me, None, world.time).seal(
-        "01890000-0000-7000-8000-000000000002", DECIDE, wrong
-    )
+    token = sealed_by(world, "approver", UNUSED, wrong)
 
     assert world.deliver(DECIDE, token)
 
@@ -133,6 +147,47 @@ def test_a_decision_over_another_digest_is_kept_and_does_not_count(world: World)
     (kept,) = world.snapshot()["decisions"]
     assert "wrong-digest" in kept
     assert token in kept
+
+
+def test_an_approver_cannot_take_the_id_of_a_colleague_s_decision(world: World) -> None:
+    """Who saw a rejection on its way could have it taken for one that had come already."""
+    request = world.submit("host.example.com", run=True)
+    rejection = world.decision(request, "reject", "approver-2", "No.")
+    taken = jws_payload(rejection)["id"]
+    other = Decision(request, "accept", "0" * 64, world.time())
+    assert world.deliver(DECIDE, sealed_by(world, "approver", taken, other))
+    assert waiting.recorded(world.signer_database, "approver-2", [taken]) == {}
+
+    assert world.deliver(DECIDE, rejection)
+
+    assert world.states(request)[1] == "rejected"
+    shown = waiting.recorded(world.signer_database, "approver-2", [taken])
+    assert shown[taken].verdict == "reject"
+
+
+def test_a_rejection_whose_reason_nobody_can_see_does_not_count(world: World) -> None:
+    request = world.submit("host.example.com", run=True)
+    row = waiting.get(world.signer_database, request)
+    assert row is not None
+    unseen = Decision(request, "reject", row.approvable().digest(), world.time(), "\u200b\u00ad")
+
+    assert world.deliver(DECIDE, sealed_by(world, "approver", UNUSED, unseen))
+
+    assert world.states(request)[1] == "waiting_for_approval"
+    (kept,) = world.snapshot()["decisions"]
+    assert "without-reason" in kept
+
+
+def test_an_issuer_under_another_fingerprint_is_not_learnt(world: World) -> None:
+    (notice,) = world.signer.issuers.notices()
+    forged = msgspec.structs.replace(notice, fingerprint="0" * 64)
+
+    world.signer.send(DELIVER, OutcomeBatch(issuers=[forged]))
+    world.run()
+
+    with world.web_database.read() as connection:
+        known = connection.scalars(select(web_tables.issuers.c.fingerprint)).all()
+    assert "0" * 64 not in known
 
 
 def test_a_decision_by_a_side_is_dead_lettered(world: World) -> None:

@@ -73,10 +73,18 @@ class World:
     """Both sides, with their databases, set up in ``directory``."""
 
     def __init__(
-        self, directory: Path, web_url: str | None = None, signer_url: str | None = None
+        self,
+        directory: Path,
+        web_url: str | None = None,
+        signer_url: str | None = None,
+        *,
+        rules: str = "",
     ) -> None:
+        """``rules`` are added to the policy's, in TOML."""
         self.directory = directory
         create(SetupOptions(directory=directory, approvers=APPROVERS, development=True))
+        with (directory / "signer" / "policy.toml").open("a", encoding="utf-8") as policy:
+            policy.write(rules)
         self.time = Time()
         self.exchange = Recorder()
         web_settings = load_web(directory / "web")

@@ -108,7 +108,7 @@ class People:
         spool = self.world.spools[approver.name]
 
         def work() -> None:
-            for message_id in waiting.recorded(approver.database, spool):
+            for message_id in waiting.recorded(approver.database, approver.name, spool):
                 del spool[message_id]
             for octets in list(spool.values()):
                 self._carry(approver, octets)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.attacks.tally import TALLY
 from tests.servers import PostgreSQL, RabbitMQ
 from tests.system.installation import Installation
 
@@ -25,3 +26,12 @@ def installation(rabbitmq: RabbitMQ, postgresql: PostgreSQL) -> Iterator[Install
             yield made
         finally:
             made.remove()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what the attacks came to, when any were tried."""
+    tally = config.stash.get(TALLY, None)
+    if tally is not None:
+        terminalreporter.write_line(tally.sentence())

@@ -2,7 +2,10 @@
 
 import json
 
+import pika
+
 from pipeline.broker.publisher import open_publisher
+from pipeline.broker.rabbitmq import REASON, REFUSED_AT
 from tests.system.installation import Installation, done, httpca
 
 
@@ -29,6 +32,28 @@ def test_refused_messages_are_listed_shown_and_dropped(installation: Installatio
     assert httpca("dead-letters", "drop", first["id"], "--config", side).returncode == 3
     done(httpca("dead-letters", "drop", "--all", "--config", side))
     assert _list(installation) == []
+
+
+def test_what_the_broker_s_owner_writes_into_a_dead_letter_does_not_move_the_cursor(
+    installation: Installation,
+) -> None:
+    side = installation.directory / "signer"
+    forged = pika.BasicProperties(
+        headers=dict.fromkeys((REASON, REFUSED_AT), "\x1b[2J\x1b]0;x\x07")
+    )
+    with pika.BlockingConnection(pika.URLParameters(installation.broker)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("signer.policy.XQ", "signer.policy.XQ", b"rubbish", forged)
+    (letter,) = _list(installation)
+
+    listed = done(httpca("dead-letters", "list", "--config", side))
+    shown = done(httpca("dead-letters", "show", letter["id"], "--config", side))
+    done(httpca("dead-letters", "drop", "--all", "--config", side))
+
+    assert "\x1b" not in listed + shown
+    assert "[2J" in listed
+    assert "[2J" in shown
 
 
 def test_one_says_which_to_drop(installation: Installation) -> None:

@@ -19,6 +19,7 @@ from pipeline.messages import (
     SubmissionBatch,
     chunked,
     read,
+    says_something,
     write,
 )
 from pipeline.stages import POLICY
@@ -36,7 +37,7 @@ def submission(csr: bytes = b"csr", comment: str = "") -> Submission:
 @pytest.mark.parametrize(
     "body",
     [
-        SubmissionBatch([submission(comment="wozu? 🔑 \u202e\x00")], [ID]),
+        SubmissionBatch([submission(comment="wozu? 🔑 \u202e")], [ID]),
         Decision(ID, "reject", "0" * 64, NOW, reason="no"),
         OutcomeBatch([Outcome(ID, 1, State.ISSUED, NOW, certificate=b"x", issuer="0" * 64)]),
     ],
@@ -44,6 +45,32 @@ def submission(csr: bytes = b"csr", comment: str = "") -> Submission:
 )
 def test_what_is_written_is_read(body: SubmissionBatch) -> None:
     assert read(type(body), write(body)) == body
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b'{"withdrawals":["%s\\n"]}' % ID.encode(),  # "$" in a pattern lets a line break pass
+        b'{"withdrawals":["%s"]}' % ID.upper().replace("1", "A").encode(),
+        write(SubmissionBatch([submission(comment="a?b")])).replace(b"a?b", b"a\\u0000b"),
+        write(SubmissionBatch([submission()])).replace(b'"server"', b'"server\\u0000"'),
+    ],
+)
+def test_what_one_database_would_take_and_another_not_is_refused(octets: bytes) -> None:
+    with pytest.raises(MessageRefused) as refused:
+        read(SubmissionBatch, octets)
+    assert refused.value.reason == "bad-body"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "says"),
+    [("No.", True), ("2", True), ("ж", True), ("", False), (" \t", False), ("\u200b\u00ad", False),
+     ("---", False)],
+)  # fmt: skip
+def test_a_sentence_says_something_when_there_is_a_letter_or_a_number(
+    sentence: str, says: bool
+) -> None:
+    assert says_something(sentence) is says
 
 
 @given(octets=st.binary(max_size=100) | st.text(max_size=100).map(str.encode))

@@ -14,7 +14,7 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.messages import Decision
+from pipeline.messages import Decision, says_something
 from pipeline.signer.counting import REVOKED, leave_out, why_not
 from pipeline.signer.side import SignerSide, approvable, move
 from pipeline.signer.tables import audit, decisions, ledger, requests, submissions
@@ -104,7 +104,7 @@ def _effect(
     # It may have waited here for the database since it passed the gate.
     if why_not(received.token, approver, side.trust) is not None:
         return REVOKED
-    if decision.verdict == "reject" and not decision.reason.strip():
+    if decision.verdict == "reject" and not says_something(decision.reason):
         return "without-reason"
     counted = select(decisions.c.id).where(
         decisions.c.request_id == row.id,
@@ -136,7 +136,7 @@ def _keep(
             received_at=side.now(),
             token=received.token,
         )
-        .on_conflict_do_nothing(index_elements=[decisions.c.id])
+        .on_conflict_do_nothing(index_elements=[decisions.c.id, decisions.c.approver])
         .returning(decisions.c.id)
     )
     return connection.execute(statement).first() is not None

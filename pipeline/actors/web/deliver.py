@@ -7,6 +7,7 @@ What may have killed a worker before is applied after the rest and alone; its at
 before, and after too many it is left out, and the message is kept among the dead letters.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -177,10 +178,13 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
 
 
 def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
-    """Note issuing CAs that are not known yet; one that cannot be read is left out."""
+    """Note issuing CAs that are not known yet; one that cannot be read, or is another than its
+    fingerprint says, is left out."""
     rows = []
     for notice in notices:
         try:
+            if hashlib.sha256(notice.chain[0]).hexdigest() != notice.fingerprint:
+                raise _Unfit("the fingerprint is that of another certificate")
             chain = "".join(_pem(der) for der in notice.chain)
             rows.append(
                 {

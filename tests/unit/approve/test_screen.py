@@ -106,7 +106,8 @@ def test_nothing_from_a_requester_moves_the_cursor_or_colours_the_terminal(
     request_id = world.add(
         make_csr(subject=subject), requester=hostile[:200], source=hostile[:200], comment=hostile
     )
-    world.record(decided(request_id, "accept", hostile[:2000]), effect="wrong-digest")
+    reason = hostile.replace("\x00", "")[:2000]  # with NUL it would not have passed the gate
+    world.record(decided(request_id, "accept", reason), effect="wrong-digest")
     found = gathered(world, request_id)
     for renderable in (
         screen(found, "approver", LATER),

@@ -117,6 +117,29 @@ def test_the_algorithm_is_the_key_s_whatever_the_header_says(claimed: str) -> No
     assert refused.value.reason == "wrong-algorithm"
 
 
+@pytest.mark.parametrize(("algorithm", "size"), [("ES256", 32), ("ES384", 48)])
+def test_of_the_two_signatures_that_ecdsa_has_for_each_only_the_one_with_the_lower_s_is_accepted(
+    algorithm: str, size: int
+) -> None:
+    key = KEYS[algorithm]
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    order = {
+        "ES256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+        "ES384": 2**384 - 0x389CB27E0BC8D220A7E5F24DB74F58851313E695333AD68D,
+    }[algorithm]
+    for number in range(8):  # each is the lower one by chance every second time
+        made = jws.sign(b"payload %d" % number, key, "t")
+        jws.verify(jws.parse(made), key.public_key())
+        head, _, signature = made.rpartition(b".")
+        octets = base64.urlsafe_b64decode(signature + b"==")
+        other = order - int.from_bytes(octets[size:], "big")
+        forged = head + b"." + b64(octets[:size] + other.to_bytes(size, "big"))
+        jwt.PyJWS().decode(forged.decode(), key.public_key(), [algorithm])  # it is a signature
+        with pytest.raises(MessageRefused) as refused:
+            jws.verify(jws.parse(forged), key.public_key())
+        assert refused.value.reason == "bad-signature"
+
+
 def test_a_signature_by_the_public_key_as_a_shared_secret_is_refused() -> None:
     """The old confusion of HMAC with a public key (RFC 8725 section 2.1)."""
     key = KEYS["EdDSA"].public_key()

@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("decided_at", Time, nullable=False),
         sa.Column("received_at", Time, nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_decisions"),
+        sa.PrimaryKeyConstraint("id", "approver", name="pk_decisions"),
     )
     op.create_index("ix_decisions_request_id", "decisions", ["request_id"])
     op.create_index(
