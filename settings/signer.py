@@ -27,6 +27,7 @@ class Clock(Settings, frozen=True):
     sweep: Seconds = 5.0
     heartbeat: Seconds = 10.0
     announce: Seconds = 300.0
+    look_ahead: Seconds = 21600.0
     expire: Seconds = 60.0
     certificates: Seconds = 3600.0
 
@@ -45,7 +46,8 @@ class SignerSettings(Settings, frozen=True):
     profile names another. ``passphrase_file`` holds the passphrase (or PIN) of those that name no
     source of their own; ``message_passphrase_file`` that of the message key; a relative path is
     below the side's folder. ``expiry_days`` is how many days before a certificate's end that is
-    said. ``waiting_days`` is how long a request waits for an approver before it expires.
+    said. ``waiting_days`` is how long a request waits for an approver before it expires;
+    ``warning_days`` how long before an issuing CA cuts certificates short that is warned of.
     ``tell_delay`` is for how many seconds a state that `sign` is about to end is kept to ourselves.
     """
 
@@ -60,6 +62,7 @@ class SignerSettings(Settings, frozen=True):
     )
     expiry_days: ExpiryDays = field(default_factory=default_expiry_days)
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
+    warning_days: Annotated[float, Meta(gt=0, le=3650)] = 60.0
     tell_delay: Seconds = 2.0
     directory: str = ""
     worker: SignerWorker = SignerWorker()

@@ -50,6 +50,10 @@ class Issuers:
         """Return those that take what is new, in the order of the settings."""
         return tuple(self._active.values())
 
+    def all(self) -> tuple[Issuer, ...]:
+        """Return all that are worked with, in the order of the settings."""
+        return tuple(self._by_fingerprint.values())
+
     def notices(self) -> list[IssuerNotice]:
         """Return what the web side should know of all that are worked with."""
         return [_notice(issuer) for issuer in self._by_fingerprint.values()]
