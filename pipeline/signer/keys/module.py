@@ -40,7 +40,7 @@ class Module:
         self._process = os.getpid()
         self._library: pkcs11._pkcs11.lib | None = None
         self._sessions: dict[tuple[str, str], Session] = {}
-        self._refused: set[tuple[str, str]] = set()
+        self._refused: set[tuple[str, str, str]] = set()
 
     def session(self, uri: KeyUri, pin: str, *, writes: bool = False) -> Session:
         """Return this process's session with a token, logged in.
@@ -54,15 +54,13 @@ class Module:
         if self._process != os.getpid():  # sessions are not inherited (PKCS #11 section 5.6.1)
             self.begin_anew()
         which = (uri.token, uri.serial)
-        if which in self._refused:
+        if (*which, pin) in self._refused:
             raise TokenRefused(
                 f"the token {uri.token!r} refused this PIN before, and is not asked again; start"
                 " the process anew once the PIN is right"
             )
         if which not in self._sessions:
-            token = self._token(uri)
-            with self._judging_the_pin(uri):
-                self._sessions[which] = token.open(rw=writes, user_pin=pin)
+            self._sessions[which] = self._open(uri, pin, writes)
         return self._sessions[which]
 
     def begin_anew(self) -> None:
@@ -75,6 +73,14 @@ class Module:
         with suppress(PKCS11Error):  # it had ended already, which is what we want
             self._library.finalize()
         self._library.initialize()
+
+    def _open(self, uri: KeyUri, pin: str, writes: bool) -> Session:
+        token = self._token(uri)
+        for session in self._sessions.values():  # another URI may name the same token
+            if (session.token.label, session.token.serial) == (token.label, token.serial):
+                return session
+        with self._judging_the_pin(token, uri, pin):
+            return token.open(rw=writes, user_pin=pin)
 
     def _token(self, uri: KeyUri) -> Token:
         library = self._load()
@@ -108,9 +114,8 @@ class Module:
         return self._library
 
     @contextmanager
-    def _judging_the_pin(self, uri: KeyUri) -> Iterator[None]:
-        flags = self._token(uri).flags
-        if TokenFlag.USER_PIN_FINAL_TRY in flags:
+    def _judging_the_pin(self, token: Token, uri: KeyUri, pin: str) -> Iterator[None]:
+        if TokenFlag.USER_PIN_FINAL_TRY in token.flags:
             raise TokenRefused(
                 f"the token {uri.token!r} would lock itself after one more wrong PIN, so it is not"
                 " tried: log in once with the token's own program, then start again"
@@ -122,7 +127,7 @@ class Module:
                 f"the PIN of token {uri.token!r} is locked; its security officer unlocks it"
             ) from error
         except _NOT_THE_PIN as error:
-            self._refused.add((uri.token, uri.serial))
+            self._refused.add((uri.token, uri.serial, pin))
             raise TokenRefused(
                 f"the token {uri.token!r} refuses the PIN ({type(error).__name__})"
             ) from error

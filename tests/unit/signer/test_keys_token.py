@@ -113,6 +113,15 @@ def test_a_key_is_found_by_its_id_among_keys_of_the_same_label(token: Token) -> 
         TokenKey(first, PIN)
 
 
+def test_a_token_may_be_named_with_and_without_its_serial_number(token: Token) -> None:
+    uri = token()
+    made = generate(uri, PIN, "ec:P-256")
+    serial = session_of(uri).token.serial.decode()
+    exact = KeyUri.parse(str(uri).replace(";object", f";serial={serial};object"))
+    verify(made, TokenKey(exact, PIN).sign(b"tbs"), b"tbs")
+    verify(made, made.sign(b"tbs"), b"tbs")
+
+
 def test_a_key_is_never_made_over_another(token: Token) -> None:
     uri = token()
     generate(uri, PIN, "ec:P-256")
