@@ -71,6 +71,18 @@ class Issuers:
             ]
         return found
 
+    def certificate(
+        self, connection: Connection, fingerprint: str | None
+    ) -> x509.Certificate | None:
+        """Return the certificate of an issuing CA that is, or ever was, worked with."""
+        loaded = self._by_fingerprint.get(fingerprint or "")
+        if loaded is not None:
+            return loaded.certificate
+        der = connection.scalar(
+            select(table.c.certificate).where(table.c.fingerprint == fingerprint)
+        )
+        return x509.load_der_x509_certificate(der) if der is not None else None
+
     def register(self, connection: Connection, now: datetime) -> None:
         """Note in the database which issuing CAs this signer works with: for approvers to see, and
         for `transmit` to tell of when they are worked with no more."""

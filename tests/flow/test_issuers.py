@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from structlog.testing import capture_logs
 
 from pipeline.actors.patience import Patience
@@ -16,9 +16,12 @@ from pipeline.run.signer_side import open_signer_side
 from pipeline.setup import files
 from pipeline.setup.ca import make_issuing, make_root
 from pipeline.setup.issuing import as_toml, settings_for
+from pipeline.signer import tables as signer_tables
 from pipeline.signer.keys import file as key_file
+from pipeline.signer.reconcile import reconcile
 from pipeline.web import authorities
 from pipeline.web import tables as web_tables
+from pipeline.web.export import lines
 from settings.issuer import THE_ONE
 from settings.signer import load_signer
 from tests import factories
@@ -138,6 +141,21 @@ def test_certificates_of_an_issuer_that_is_gone_are_told_with_it(two: World) -> 
     assert told.fingerprint == held
     root = (two.directory / "signer/ca/root.pem").read_text()
     assert told.root.pem == root
+
+
+def test_a_restored_signer_learns_certificates_of_an_issuer_that_is_gone(two: World) -> None:
+    request_id = two.submit("a.test", run=True)
+    tables = signer_tables
+    with two.signer_database.write() as connection:
+        for table in (tables.certificates, tables.tbs, tables.submissions, tables.requests):
+            connection.execute(delete(table))
+    restart_signer(two, NEXT)
+
+    exported = list(lines(two.web_database))
+    done = reconcile(two.signer_database, two.signer.issuers, exported, "operator", two.time())
+
+    assert done == {"certificate imported": 1}
+    assert issuer_of(two, request_id) == "CN=HttpCA Issuing CA"
 
 
 def test_a_request_whose_issuer_is_gone_fails_with_the_reason(two: World) -> None:
