@@ -32,6 +32,7 @@ COMMANDS = {
         "pipeline.commands.dead_letters:dead_letters",
         "Look at refused messages, and drop them.",
     ),
+    "ca": ("pipeline.commands.ca:ca", "Look at the issuing CAs, or bring in the next."),
     "signer": ("pipeline.commands.signer:signer", "Stop all signing, or let it go on."),
 }
 """Every command, where it is, and what `--help` says of it."""

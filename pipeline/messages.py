@@ -28,6 +28,9 @@ MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_ITEMS: Final = 500
 """The largest number of requests in one message."""
 
+MAX_ISSUERS: Final = 16
+"""The largest number of issuing CAs in one message."""
+
 _ROOM: Final = MAX_MESSAGE_BYTES * 3 // 4 - 512 * 1024
 """Bytes of JSON that the items of one message may take: base64 adds a third to all of them, and the
 rest is for issuers, addresses and the signature."""
@@ -125,7 +128,7 @@ class OutcomeBatch(Body, frozen=True):
     """What the web side does not know yet, with the issuers of the certificates in it."""
 
     outcomes: Annotated[list[Outcome], Meta(max_length=MAX_ITEMS)] = []
-    issuers: Annotated[list[IssuerNotice], Meta(max_length=16)] = []
+    issuers: Annotated[list[IssuerNotice], Meta(max_length=MAX_ISSUERS)] = []
 
 
 CARRIES: Final[dict[str, type[Body]]] = {

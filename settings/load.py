@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -88,6 +88,8 @@ def _variables(kind: type[Settings], prefix: str, path: tuple[str, ...] = ()) ->
     for field in msgspec.structs.fields(kind):
         here = (*path, field.encode_name)
         name = prefix + field.name.upper()
+        if _tables_of(field.type) is not None:
+            continue  # a list of tables is not written in a variable
         if isinstance(field.type, type) and issubclass(field.type, Settings):
             found |= _variables(field.type, f"{name}_", here)
         elif field.name not in (DIRECTORY, "role"):
@@ -130,6 +132,16 @@ def _explain(file: Path, error: msgspec.ValidationError, kind: type[Settings]) -
 def _struct_at(kind: type[Settings], key: str) -> type[Settings]:
     for part in filter(None, key.split(".")):
         for field in msgspec.structs.fields(kind):
-            if field.encode_name == part:
-                kind = field.type
+            if field.encode_name == part.partition("[")[0]:
+                kind = _tables_of(field.type) or field.type
     return kind
+
+
+def _tables_of(kind: Any) -> type[Settings] | None:
+    """Return the type of the tables when this is the type of a list of tables."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is not list:
+        return None
+    (item,) = get_args(kind)
+    return item if isinstance(item, type) and issubclass(item, Settings) else None

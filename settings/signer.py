@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
+from pipeline.messages import MAX_ISSUERS
 from settings.common import (
     ExpiryDays,
     Log,
@@ -16,6 +17,7 @@ from settings.common import (
     database_url,
     default_expiry_days,
 )
+from settings.issuer import THE_ONE, IssuerSettings, check_issuers
 from settings.load import FILE, Settings, load
 
 
@@ -25,6 +27,7 @@ class Clock(Settings, frozen=True):
     sweep: Seconds = 5.0
     heartbeat: Seconds = 10.0
     announce: Seconds = 300.0
+    look_ahead: Seconds = 21600.0
     expire: Seconds = 60.0
     certificates: Seconds = 3600.0
 
@@ -32,11 +35,13 @@ class Clock(Settings, frozen=True):
 class SignerSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the signer side.
 
-    ``passphrase_file`` holds the passphrase of the CA key, when that is encrypted;
-    ``message_passphrase_file`` that of the message key; a relative path is below the side's folder.
-    ``expiry_days`` is how many days before a certificate's end that is said. ``waiting_days`` is
-    how long a request waits for an approver before it expires. ``tell_delay`` is for how many
-    seconds a state that `sign` is about to end is kept to ourselves.
+    ``issuers`` are the issuing CAs; the first that is not retiring issues what comes new, unless a
+    profile names another. ``passphrase_file`` holds the passphrase (or PIN) of those that name no
+    source of their own; ``message_passphrase_file`` that of the message key; a relative path is
+    below the side's folder. ``expiry_days`` is how many days before a certificate's end that is
+    said. ``waiting_days`` is how long a request waits for an approver before it expires;
+    ``warning_days`` how long before an issuing CA cuts certificates short that is warned of.
+    ``tell_delay`` is for how many seconds a state that `sign` is about to end is kept to ourselves.
     """
 
     role: Literal["signer"]
@@ -45,13 +50,26 @@ class SignerSettings(Settings, frozen=True):
     queue_type: QueueType = "classic"
     passphrase_file: str = ""
     message_passphrase_file: str = ""
-    expiry_days: ExpiryDays = msgspec.field(default_factory=default_expiry_days)
+    issuers: Annotated[list[IssuerSettings], Meta(max_length=MAX_ISSUERS)] = field(
+        default_factory=list
+    )
+    expiry_days: ExpiryDays = field(default_factory=default_expiry_days)
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
+    warning_days: Annotated[float, Meta(gt=0, le=3650)] = 60.0
     tell_delay: Seconds = 2.0
     directory: str = ""
     worker: Worker = Worker()
     clock: Clock = Clock()
     log: Log = Log()
+
+    @property
+    def issuing_cas(self) -> list[IssuerSettings]:
+        """The issuing CAs; the one of `httpca setup` when none is listed."""
+        return self.issuers or [THE_ONE]
+
+    def active_issuers(self) -> list[str]:
+        """Return the names of the issuing CAs that take what is new: those a profile may name."""
+        return [issuer.name for issuer in self.issuing_cas if not issuer.retiring]
 
 
 def load_signer(directory: Path) -> SignerSettings:
@@ -62,6 +80,7 @@ def load_signer(directory: Path) -> SignerSettings:
     """
     found = load(SignerSettings, directory, "signer")
     check_broker(found.broker, directory, FILE)
+    check_issuers(found.issuers, directory)
     return msgspec.structs.replace(
         found,
         database=database_url(found.database, directory, FILE),

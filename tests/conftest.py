@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import hypothesis
 import pytest
 
-from tests.servers import PostgreSQL, RabbitMQ
+from tests.servers import PostgreSQL, RabbitMQ, SoftHsm
 
 # No test judges by time: the machine may be busy.
 hypothesis.settings.register_profile("httpca", deadline=None)
@@ -32,6 +32,17 @@ def postgresql() -> Iterator[PostgreSQL]:
     """A PostgreSQL for the whole session: give each test a database of its own."""
     with PostgreSQL() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
+    """A folder for tokens, which this process and those that it starts see: give each test a token
+    of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        hsm = SoftHsm(tmp_path_factory.mktemp("softhsm"))
+        for name, value in hsm.environment.items():
+            patch.setenv(name, value)
+        yield hsm
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

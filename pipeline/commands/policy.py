@@ -15,12 +15,20 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--config",
+    "directory",
+    metavar="DIR/signer",
+    type=click.Path(path_type=Path),
+    help="Check its issuing CAs, too, against the settings of this folder.",
+)
 @json_option
-def check(file: Path, as_json: bool) -> None:
+def check(file: Path, directory: Path | None, as_json: bool) -> None:
     """Check that a policy file is right. It is not used by this, and no signer is told."""
     from pipeline.signer.policy_file import load
+    from settings.signer import load_signer
 
-    found = load(file)
+    found = load(file, load_signer(directory).active_issuers() if directory else None)
     rules = [{"name": rule.name, "action": rule.action} for rule in found.rules]
     answer(
         as_json,

@@ -51,6 +51,18 @@ from pipeline.commands.options import answer, json_option
     help="Encrypt the CA keys with the one line of this file, which the signer then reads, too.",
 )
 @click.option(
+    "--ca-token",
+    metavar="URI",
+    default="",
+    help="Make the issuing CA's key in this token: pkcs11:token=...;object=...?module-path=...",
+)
+@click.option(
+    "--pin-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The token's PIN, in one line; the signer then reads it, too.  [default: it is asked for]",
+)
+@click.option(
     "--approver",
     "approvers",
     metavar="NAME",
@@ -75,6 +87,8 @@ def setup(
     ca_key: str,
     ca_name: str,
     passphrase_file: Path | None,
+    ca_token: str,
+    pin_file: Path | None,
     approvers: tuple[str, ...],
     development: bool,
     as_json: bool,
@@ -99,6 +113,8 @@ def setup(
             ca_key=ca_key,
             ca_name=ca_name,
             passphrase_file=passphrase_file,
+            ca_token=ca_token,
+            pin_file=pin_file,
             approvers=approvers,
             development=development,
         )

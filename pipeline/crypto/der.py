@@ -17,8 +17,28 @@ def certificate(tbs: bytes, signature: bytes) -> bytes:
     Raises:
         ValueError: when the TBS is not one.
     """
-    bits = encode(BIT_STRING, b"\x00" + signature)
-    return encode(SEQUENCE, tbs + _signature_algorithm(tbs) + bits)
+    return signed(tbs, _signature_algorithm(tbs), signature)
+
+
+def request_info(request: bytes, old_spki: bytes, new_spki: bytes) -> tuple[bytes, bytes]:
+    """Return the CertificationRequestInfo of a CSR (RFC 2986 section 4.1) with another key in it,
+    and the AlgorithmIdentifier of its signature.
+
+    Raises:
+        ValueError: when it is no CSR for the old key.
+    """
+    position, _ = _content(request, 0, SEQUENCE)
+    start, end = _content(request, position, SEQUENCE)
+    _, algorithm_end = _content(request, end, SEQUENCE)
+    if request[start:end].count(old_spki) != 1:
+        raise ValueError("this is not a CSR for that key")
+    content = request[start:end].replace(old_spki, new_spki)
+    return encode(SEQUENCE, content), request[end:algorithm_end]
+
+
+def signed(content: bytes, algorithm: bytes, signature: bytes) -> bytes:
+    """Return what is signed, the AlgorithmIdentifier and the signature as one element."""
+    return encode(SEQUENCE, content + algorithm + encode(BIT_STRING, b"\x00" + signature))
 
 
 def encode(tag: int, content: bytes) -> bytes:

@@ -73,7 +73,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``validity`` is the whole time from not_before to not_after, both included; ``backdate`` how far
     before the time of issuance it begins, for clients whose clocks are behind. ``max_name_length``
-    is in characters.
+    is in characters. ``issuer`` names one of the signer's issuing CAs; empty is the first of them.
 
     Raises:
         ProfileError: when a value is not allowed.
@@ -94,6 +94,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crl_distribution_points: tuple[str, ...] = ()
     ocsp: tuple[str, ...] = ()
     ca_issuers: tuple[str, ...] = ()
+    issuer: str = ""
 
     def __post_init__(self) -> None:
         """Refuse values that do not fit; msgspec has checked their types."""

@@ -21,12 +21,13 @@ from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat
 from pipeline.database.migrate import check
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import OutcomeBatch
 from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import counting
+from pipeline.signer.ending import ending
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests
 from pipeline.stages import DELIVER, SIGN, TRANSMIT
@@ -80,6 +81,7 @@ class SignerClock:
                 "expire": (intervals.expire, self.expire),
                 "recount": (intervals.expire, self.recount),
                 "announce": (intervals.announce, self.announce),
+                "look-ahead": (intervals.look_ahead, self.look_ahead),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
                 "certificates": (intervals.certificates, self.certificates),
@@ -164,6 +166,24 @@ class SignerClock:
     def certificates(self) -> None:
         """Say which of our own certificates end soon."""
         self._expiry.look(self.side.certificates(), self.side.now())
+
+    def look_ahead(self) -> None:
+        """Warn of issuing CAs that end before the certificates that they issue would."""
+        side = self.side
+        try:
+            policy = side.policy()
+        except SettingsError as error:  # the workers go on with the one that was right
+            log.error("policy-refused", problem=str(error))
+            return
+        ahead = timedelta(days=side.settings.warning_days)
+        for one in ending(side.issuers.active(), policy, side.now(), ahead):
+            log.warning(
+                "issuer-cuts-short" if one.begun else "issuer-will-cut-short",
+                issuer=one.issuer,
+                profile=one.profile,
+                not_after=one.not_after.isoformat(),
+                cuts_from=one.cuts_from.isoformat(),
+            )
 
     def heartbeat(self) -> None:
         """Say whether the broker takes messages, by giving it a wake-up.

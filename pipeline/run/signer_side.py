@@ -4,11 +4,12 @@ The CA's key is loaded only where it signs: in the worker.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 
 from pipeline.broker.connect import connect
@@ -24,9 +25,10 @@ from pipeline.crypto.trust import Trust
 from pipeline.database.advance import record
 from pipeline.database.engine import Database
 from pipeline.database.refused import audit_refusals
-from pipeline.signer.issuer import load_issuer
+from pipeline.errors import SettingsError
+from pipeline.signer.issuer import Issuer, is_over, load_issuer
 from pipeline.signer.issuers import Issuers
-from pipeline.signer.keys import file as key_file
+from pipeline.signer.keys.load import load_key
 from pipeline.signer.mark import Mark
 from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.policy import Policy
@@ -36,8 +38,10 @@ from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import audit
 from pipeline.stages import Role
 from settings.credentials import message_passphrase
-from settings.passphrase import read_passphrase
+from settings.load import FILE
 from settings.signer import SignerSettings
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,10 @@ def open_signer_side(
             forgotten = mark.missing_from(connection)
         if forgotten is not None:
             suspend_after_restore(database, forgotten, clock())
-        policy = PolicySource(policy_file, partial(_note_policy, database, clock))
+        note = partial(_note_policy, database, clock)
+        policy = PolicySource(policy_file, note, issuers=settings.active_issuers())
     else:
-        policy = partial(load, policy_file)
+        policy = partial(load, policy_file, settings.active_issuers())
     side = SignerSide(
         database,
         sender(broker),
@@ -105,15 +110,40 @@ def load_issuers(
     """Load the issuing CAs of a signer's folder; their keys only where it ``signs``.
 
     Raises:
-        SettingsError: a file is missing or wrong.
+        SettingsError: a file, a key, its passphrase or PIN is missing or wrong.
+        KeyUnavailable: a token is out of reach for now.
     """
-    folder = directory / "ca"
-    key = None
-    if signs:
-        file = settings.passphrase_file
-        passphrase = read_passphrase(directory / file) if file else None
-        key = key_file.load(folder / "issuing.key", passphrase)
-    return Issuers([load_issuer(folder / "issuing.pem", folder / "root.pem", key, clock())])
+    moment = clock()
+    loaded = []
+    for wanted in settings.issuing_cas:
+        certificate = directory / wanted.certificate
+        if wanted.retiring and is_over(certificate, moment):
+            # It can sign nothing more; to stop for it would stop the others.
+            log.warning("issuer-is-over", issuer=wanted.name)
+            continue
+        common = f"file:{settings.passphrase_file}" if settings.passphrase_file else ""
+        key = load_key(wanted.key, wanted.passphrase or common, directory) if signs else None
+        loaded.append(
+            load_issuer(
+                certificate,
+                directory / wanted.root,
+                key,
+                moment,
+                name=wanted.name,
+                retiring=wanted.retiring,
+            )
+        )
+    return _distinct(loaded, directory)
+
+
+def _distinct(loaded: Sequence[Issuer], directory: Path) -> Issuers:
+    names: dict[str, str] = {}
+    for issuer in loaded:
+        if issuer.fingerprint in names:
+            problem = f"{names[issuer.fingerprint]} and {issuer.name} have the same certificate"
+            raise SettingsError(directory / FILE, "issuers", problem)
+        names[issuer.fingerprint] = issuer.name
+    return Issuers(loaded)
 
 
 def _watched(me: OwnIdentity, trust: Trust, issuers: Issuers) -> list[Watched]:

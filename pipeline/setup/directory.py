@@ -20,8 +20,10 @@ from pipeline.clock import Clock, now
 from pipeline.crypto.identity import Sender
 from pipeline.errors import SettingsError
 from pipeline.setup import ca, files, message_ca, settings_files
+from pipeline.setup.issuing import KeyWish, make_key
 from pipeline.setup.message_ca import MessageCa
 from pipeline.setup.options import COMMAND, SetupOptions
+from pipeline.signer.keys import SigningKey
 from pipeline.signer.keys import file as key_file
 from pipeline.stages import Role
 from settings.load import FILE
@@ -95,10 +97,12 @@ def _trust(side: Path, authority: MessageCa, accepted: dict[Sender, x509.Certifi
 def _certificate_authority(
     directory: Path, options: SetupOptions, passphrase: bytes | None, moment: datetime
 ) -> None:
+    offline, online = directory / "setup", files.folder(directory / "signer" / "ca")
     try:
-        root_key, key = key_file.generate(options.ca_key), key_file.generate(options.ca_key)
+        root_key = key_file.generate(options.ca_key)
     except ValueError as error:
         raise SettingsError(COMMAND, "--ca-key", str(error)) from error
+    key = _issuing_key(online, options, passphrase)
     name = options.ca_name
     root = ca.make_root(root_key, f"{name} Root CA", moment, x509.random_serial_number())
     issuing = ca.make_issuing(
@@ -109,12 +113,18 @@ def _certificate_authority(
         moment,
         x509.random_serial_number(),
     )
-    offline, online = directory / "setup", files.folder(directory / "signer" / "ca")
     key_file.save(offline / "root.key", root_key, passphrase)
-    key_file.save(online / "issuing.key", key, passphrase)
     files.write_certificate(offline / "root.pem", root)
     files.write_certificate(online / "root.pem", root)
     files.write_certificate(online / "issuing.pem", issuing)
+
+
+def _issuing_key(folder: Path, options: SetupOptions, passphrase: bytes | None) -> SigningKey:
+    if options.ca_token:
+        return make_key(KeyWish(options.ca_key, options.ca_token, options.pin_source), folder)
+    key = key_file.generate(options.ca_key)
+    key_file.save(folder / "issuing.key", key, passphrase)
+    return key
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Final
 
 from pipeline.crypto.identity import APPROVER_NAME
 from pipeline.errors import SettingsError
+from pipeline.signer.keys.uri import KeyUri
 from pipeline.stages import Role
 from settings.common import EMBEDDED, check_broker, database_url
 from settings.load import FILE
@@ -30,7 +31,9 @@ class SetupOptions:
 
     A relative SQLite path is below the folder of its side. ``approver_database`` is how approvers
     reach the signer's database; as the signer itself when empty. ``ca_key`` is ``ec:P-256``,
-    ``ec:P-384``, ``ed25519`` or ``rsa:2048`` to ``rsa:4096``. ``development`` makes what `httpca dev`
+    ``ec:P-384``, ``ed25519`` or ``rsa:2048`` to ``rsa:4096``; ``ca_token`` the PKCS #11
+    URI of the issuing key, when that is made in a token, and ``pin_file`` holds the token's PIN (it is
+    asked for when there is none). ``development`` makes what `httpca dev`
     runs: requests without a token, and a log for people.
     """
 
@@ -44,6 +47,8 @@ class SetupOptions:
     ca_key: str = "ec:P-256"
     ca_name: str = "HttpCA"
     passphrase_file: Path | None = None
+    ca_token: str = ""
+    pin_file: Path | None = None
     approvers: tuple[str, ...] = ("approver",)
     development: bool = False
 
@@ -55,6 +60,11 @@ class SetupOptions:
         if path == self.signer_database or path.startswith("/"):
             return self.signer_database
         return f"{_SQLITE}../../signer/{path}"
+
+    @property
+    def pin_source(self) -> str:
+        """Where the token's PIN comes from, as settings name it."""
+        return f"file:{self.pin_file.resolve()}" if self.pin_file else ""
 
     def check(self) -> None:
         """Check all that can be checked before anything is made.
@@ -80,6 +90,13 @@ class SetupOptions:
                 check_broker(broker, self.directory, FILE)
             except SettingsError as error:
                 raise SettingsError(COMMAND, option, error.problem) from None
+        if self.ca_token:
+            try:
+                KeyUri.parse(self.ca_token)
+            except ValueError as error:
+                raise SettingsError(COMMAND, "--ca-token", str(error)) from None
+        elif self.pin_file:
+            raise SettingsError(COMMAND, "--pin-file", "is for a token; say which by --ca-token")
         for name in self.approvers:
             if not APPROVER_NAME.fullmatch(name):
                 problem = f"{name!r} is no name: 1 to 63 of a-z, 0-9, '.', '_', '-'"

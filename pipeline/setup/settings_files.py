@@ -3,7 +3,11 @@
 import json
 import secrets
 
+import msgspec
+
+from pipeline.setup.issuing import as_toml
 from pipeline.setup.options import SetupOptions
+from settings.issuer import THE_ONE
 
 _WEB = """\
 # Settings of the web side: its processes web, web-worker and web-clock.
@@ -57,6 +61,8 @@ broker = {broker}
 
 # The file that holds the passphrase of ca/issuing.key, when that is encrypted.
 {passphrase}
+# More than one issuing CA, or a key in a token: each in a table [[issuers]], at the end of this file
+# (httpca ca import prints it). Without any, it is the one in ca/issuing.pem.
 
 # The same for message.key.
 # message_passphrase_file = ""
@@ -67,7 +73,7 @@ broker = {broker}
 [log]
 # "json" for machines, "text" for people; level: debug, info, warning, error
 format = {log}
-"""
+{issuers}"""
 
 _APPROVER = """\
 # Settings of the approver {name}, for `httpca approve`.
@@ -109,7 +115,15 @@ def signer(options: SetupOptions) -> bytes:
         if file
         else '# passphrase_file = ""',
         log=_log(options),
+        issuers=_issuers(options),
     ).encode()
+
+
+def _issuers(options: SetupOptions) -> str:
+    if not options.ca_token:
+        return ""
+    key, pin = options.ca_token, options.pin_source
+    return "\n" + as_toml(msgspec.structs.replace(THE_ONE, key=key, passphrase=pin))
 
 
 def approver(options: SetupOptions, name: str) -> bytes:

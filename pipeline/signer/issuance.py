@@ -59,6 +59,8 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
         profile = Profile.from_snapshot(row.profile)
         serial = authority.new_serial(side.random)
         made = authority.prepare(read[row.request_id], profile, issuer, now, serial)
+        if made.not_after == issuer.not_after:
+            log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
         fresh.append(
             {
                 "request_id": row.request_id,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +16,9 @@ from pipeline.crypto import public_keys
 from pipeline.errors import SettingsError
 from pipeline.signer.keys import SigningKey
 
+LONGEST_CHAIN: Final = 8
+"""Certificates from the issuing CA to below the root, as ``pipeline.messages.IssuerNotice`` has it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Issuer:
@@ -22,7 +26,8 @@ class Issuer:
 
     ``fingerprint`` is the SHA-256 of the certificate's DER (hex); ``chain`` the DER of the issuing
     CA's certificate and those above it, without the root; ``root`` the DER of the root. ``key`` is
-    None where certificates are looked at and none are made.
+    None where certificates are looked at and none are made. ``name`` is its name in the settings;
+    when it is ``retiring`` it ends what it began and takes nothing new.
     """
 
     certificate: x509.Certificate
@@ -30,6 +35,8 @@ class Issuer:
     chain: tuple[bytes, ...] = field(repr=False)
     root: bytes = field(repr=False)
     key: SigningKey | None = field(repr=False)
+    name: str = "issuing"
+    retiring: bool = False
 
     @cached_property
     def kind(self) -> str:
@@ -57,10 +64,19 @@ class Issuer:
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject)
 
 
-def load_issuer(issuing: Path, root: Path, key: SigningKey | None, now: datetime) -> Issuer:
+def load_issuer(
+    issuing: Path,
+    root: Path,
+    key: SigningKey | None,
+    now: datetime,
+    *,
+    name: str = "issuing",
+    retiring: bool = False,
+) -> Issuer:
     """Read and check an issuing CA.
 
     ``issuing`` holds its certificate and, after it, those above it up to below the root, in PEM.
+    ``name`` and ``retiring`` are as in :class:`Issuer`.
 
     Raises:
         SettingsError: a file cannot be read, a certificate may not do what it is there for, the
@@ -75,6 +91,9 @@ def load_issuer(issuing: Path, root: Path, key: SigningKey | None, now: datetime
         raise SettingsError(
             issuing, "", "holds the root itself; certificates are issued by a CA below the root"
         )
+    if len(chain) > LONGEST_CHAIN:
+        problem = f"holds {len(chain)} certificates; at most {LONGEST_CHAIN} may lead to the root"
+        raise SettingsError(issuing, "", problem)
     _check_links(issuing, root, [*chain, anchor])
     for depth, certificate in enumerate(chain):
         _check_ca(issuing, certificate, depth, now)
@@ -89,6 +108,8 @@ def load_issuer(issuing: Path, root: Path, key: SigningKey | None, now: datetime
         chain=tuple(certificate.public_bytes(Encoding.DER) for certificate in chain),
         root=anchor.public_bytes(Encoding.DER),
         key=key,
+        name=name,
+        retiring=retiring,
     )
 
 
@@ -99,6 +120,15 @@ def _certificates(path: Path) -> list[x509.Certificate]:
         raise SettingsError(path, "", f"cannot be read: {error.strerror}") from None
     except ValueError:
         raise SettingsError(path, "", "does not hold a certificate in PEM") from None
+
+
+def is_over(issuing: Path, now: datetime) -> bool:
+    """Say whether the validity of an issuing CA's certificate is over.
+
+    Raises:
+        SettingsError: the file holds no certificate.
+    """
+    return now > _certificates(issuing)[0].not_valid_after_utc
 
 
 def _check_ca(path: Path, certificate: x509.Certificate, below: int, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args
 
@@ -34,8 +34,10 @@ _TYPES: Final = {
 }
 
 
-def load(path: Path) -> Policy:
+def load(path: Path, issuers: Sequence[str] | None = None) -> Policy:
     """Read a policy file.
+
+    ``issuers`` are the names of the issuing CAs that profiles may name; None when nobody knows.
 
     Raises:
         SettingsError: file, key, line where it can be told, what was found and what is allowed.
@@ -46,14 +48,15 @@ def load(path: Path) -> Policy:
         raise SettingsError(path, "", f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingsError(path, "", "is not text in UTF-8") from None
-    return _PolicyFile(path, text).policy()
+    return _PolicyFile(path, text, issuers).policy()
 
 
 class _PolicyFile:
     """The file's text and what it holds, with the place of each error."""
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path, text: str, issuers: Sequence[str] | None) -> None:
         self.path = path
+        self.issuers = issuers
         self.text = text
         try:
             self.content = tomllib.loads(text)
@@ -95,7 +98,14 @@ class _PolicyFile:
             if not name.isprintable() or not 1 <= len(name) <= 60:
                 raise self._wrong(where, None, None, "a name is 1 to 60 visible characters")
             profiles[name] = self._convert(Profile, {**table, "name": name}, where, None)
+            self._check_issuer(profiles[name].issuer, where)
         return profiles
+
+    def _check_issuer(self, issuer: str, where: str) -> None:
+        if issuer and self.issuers is not None and issuer not in self.issuers:
+            allowed = _listed(self.issuers)
+            problem = f"there is no issuer {issuer!r} that takes what is new; allowed are {allowed}"
+            raise self._wrong(where, None, "issuer", problem)
 
     def _rules(self, profiles: dict[str, Profile]) -> tuple[Rule, ...]:
         tables = self.content.get("rules", [])

@@ -5,7 +5,7 @@ A file that is wrong never takes effect and never stops a running signer: the ol
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,19 +27,25 @@ class PolicySource:
     """Calling it returns the policy in force.
 
     ``loaded`` is told of each policy before it takes effect; when it raises, the old one stays and
-    the next look tries again: no audit entry, no action.
+    the next look tries again: no audit entry, no action. ``issuers`` are the issuing CAs that
+    profiles may name.
     """
 
     def __init__(
-        self, path: Path, loaded: Loaded, monotonic: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        loaded: Loaded,
+        monotonic: Callable[[], float] = time.monotonic,
+        issuers: Sequence[str] | None = None,
     ) -> None:
         self.path = path
+        self._issuers = issuers
         self._loaded = loaded
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._stamp = self._look()
         self._looked = monotonic()
-        self._policy = load(path)
+        self._policy = load(path, issuers)
         loaded(self._policy)
 
     def __call__(self) -> Policy:
@@ -59,7 +65,7 @@ class PolicySource:
         if stamp == self._stamp:
             return
         try:
-            policy = load(self.path)
+            policy = load(self.path, self._issuers)
         except SettingsError as error:
             log.error("policy-refused", problem=str(error))
             if not isinstance(error.__cause__, OSError):  # what could not be read is tried again

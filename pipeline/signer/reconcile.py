@@ -98,7 +98,7 @@ def _import(connection: Connection, issuers: Issuers, held: Held, now: datetime)
 def _import_issued(
     connection: Connection, issuers: Issuers, held: Held, row: AnyRow | None, now: datetime
 ) -> str:
-    certificate = _ours(issuers, held)
+    certificate = _ours(connection, issuers, held)
     stored = connection.scalar(
         select(certificates.c.certificate).where(certificates.c.request_id == held.id)
     )
@@ -179,16 +179,16 @@ def _store(
     connection.execute(insert(certificates), [stored])
 
 
-def _ours(issuers: Issuers, held: Held) -> x509.Certificate:
-    """Return the certificate, if our issuer signed it for the request's key."""
-    issuer = issuers.get(held.issuer or "")
+def _ours(connection: Connection, issuers: Issuers, held: Held) -> x509.Certificate:
+    """Return the certificate, if an issuer of ours signed it for the request's key."""
+    issuer = issuers.certificate(connection, held.issuer)
     if held.certificate is None or issuer is None:
         raise NotImported(
             f"request {held.id} is issued, without a certificate of an issuer of ours"
         )
     try:
         certificate = x509.load_der_x509_certificate(held.certificate)
-        certificate.verify_directly_issued_by(issuer.certificate)
+        certificate.verify_directly_issued_by(issuer)
         request = x509.load_der_x509_csr(held.csr)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise NotImported(f"the certificate of request {held.id} is not ours") from error

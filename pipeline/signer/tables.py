@@ -123,9 +123,12 @@ issuers: Final = Table(
     metadata,
     Column("fingerprint", String(64), primary_key=True),
     Column("certificate", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
     Column("first_seen_at", UtcDateTime, nullable=False),
 )
-"""Every issuing CA certificate that this signer ever worked with (DER)."""
+"""Every issuing CA that this signer ever worked with: ``certificate`` is DER; ``chain``, from itself
+to below the root, and ``root`` are PEM. The web side is told of them with their certificates."""
 
 switches: Final = Table(
     "switches",

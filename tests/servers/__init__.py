@@ -3,5 +3,6 @@
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerError
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.softhsm import SoftHsm
 
-__all__ = ["PostgreSQL", "RabbitMQ", "ServerError"]
+__all__ = ["PostgreSQL", "RabbitMQ", "ServerError", "SoftHsm"]

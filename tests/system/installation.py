@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from tests.servers import PostgreSQL, RabbitMQ
+from tests.servers import PostgreSQL, RabbitMQ, softhsm
 from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,8 @@ DOWN_WITHIN = 30.0
 
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a user who has HttpCA's commands in their PATH, and nothing else."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    names = ("HOME", "LANG", "TMPDIR", softhsm.VARIABLE)
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     path = f"{COMMANDS}:{os.environ['PATH']}"
     coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     return {**kept, **coverage, "PATH": path, "PYTHONUNBUFFERED": "1", **more}

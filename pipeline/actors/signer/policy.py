@@ -154,7 +154,7 @@ def _submission_row(side: SignerSide, finding: Finding) -> dict[str, Any]:
         "submitted_at": submission.submitted_at,
         "profile": finding.profile,
         "rule": finding.rule,
-        "issuer": side.issuers.current.fingerprint,
+        "issuer": side.issuers.chosen(finding.profile.get("issuer", "")).fingerprint,
         "policy_digest": finding.policy_digest,
     }
 

@@ -17,7 +17,16 @@ from pipeline.crypto.envelope import Received
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
 from pipeline.errors import MessageRefused
-from pipeline.messages import Outcome, OutcomeBatch, chunked, clip, read, write
+from pipeline.messages import (
+    MAX_ISSUERS,
+    IssuerNotice,
+    Outcome,
+    OutcomeBatch,
+    chunked,
+    clip,
+    read,
+    write,
+)
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import TO_TELL, certificates, requests
 from pipeline.stages import DELIVER, TRANSMIT
@@ -51,8 +60,11 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
 def _tell(side: SignerSide, ids: Sequence[str]) -> None:
     for group in chunked(list(_readable(_load(side, ids)))):
         rows = [row for row, _ in group]
-        issuers = side.issuers.notices({row.issuer for row in rows if row.issuer})
-        side.send(DELIVER, OutcomeBatch([outcome for _, outcome in group], issuers))
+        issuers = _issuers(side, rows)
+        for others in range(MAX_ISSUERS, len(issuers), MAX_ISSUERS):
+            side.send(DELIVER, OutcomeBatch(issuers=issuers[others : others + MAX_ISSUERS]))
+        outcomes = [outcome for _, outcome in group]
+        side.send(DELIVER, OutcomeBatch(outcomes, issuers[:MAX_ISSUERS]))
         _mark(side, rows)
         log.info("told", count=len(rows), request_ids=[row.id for row in rows])
 
@@ -73,6 +85,12 @@ def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
     )
     with side.database.read() as connection:
         return connection.execute(statement).all()
+
+
+def _issuers(side: SignerSide, rows: Sequence[Untold]) -> list[IssuerNotice]:
+    """Return the notices of the certificates' issuers: the web side keeps no certificate without."""
+    with side.database.read() as connection:
+        return side.issuers.notices_of(connection, {row.issuer for row in rows if row.issuer})
 
 
 def _readable(rows: Sequence[Untold]) -> Iterator[tuple[Untold, Outcome]]:

@@ -8,7 +8,13 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
+from pipeline.errors import HttpcaError
+
 SignatureHash = SHA256 | SHA384 | SHA512
+
+
+class TokenRefused(HttpcaError):
+    """A PKCS #11 module, token, PIN or key is not what it should be; waiting will not change it."""
 
 
 class SigningKey(Protocol):

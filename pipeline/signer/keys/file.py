@@ -35,6 +35,8 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "ec:P-521": ec.SECP521R1(),
 }
 _OWNER_ONLY: Final = 0o600
+_ENCRYPTED: Final = b"ENCRYPTED"
+"""In the first line of an encrypted key, be it PKCS #8 or the older form of OpenSSL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,14 @@ def load(path: Path, passphrase: bytes | None) -> FileKey:
         raise SettingsError(path, "", str(error)) from None
 
 
+def is_encrypted(path: Path) -> bool:
+    """Say whether the key in a file is encrypted; False also for what cannot be read at all."""
+    try:
+        return _ENCRYPTED in path.read_bytes()
+    except OSError:
+        return False
+
+
 def save(path: Path, key: FileKey, passphrase: bytes | None) -> None:
     """Write a key to a new file that only its owner can read; it is there whole, or not at all.
 
@@ -142,7 +152,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _why_not(pem: bytes, passphrase: bytes | None, error: Exception) -> str:
-    encrypted = b"ENCRYPTED" in pem
+    encrypted = _ENCRYPTED in pem
     if b"PRIVATE KEY-----" not in pem:
         return "this is not a private key in PEM (PKCS #8)"
     if encrypted and passphrase is None:

@@ -110,7 +110,13 @@ class World:
         """Note an issuing CA in the database; return its fingerprint."""
         fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         octets = certificate.public_bytes(serialization.Encoding.DER)
-        row = {"fingerprint": fingerprint, "certificate": octets, "first_seen_at": NOON}
+        row = {
+            "fingerprint": fingerprint,
+            "certificate": octets,
+            "chain": b"",
+            "root": b"",
+            "first_seen_at": NOON,
+        }
         with self.database.write() as connection:
             connection.execute(insert(issuers), [row])
         return fingerprint

@@ -75,6 +75,8 @@ def upgrade() -> None:
         "issuers",
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("first_seen_at", Time, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", name="pk_issuers"),
     )
