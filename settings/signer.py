@@ -17,6 +17,7 @@ from settings.common import (
     default_expiry_days,
 )
 from settings.load import FILE, Settings, load
+from settings.transport import Tls, protected_broker, protected_database
 
 
 class Clock(Settings, frozen=True):
@@ -58,6 +59,7 @@ class SignerSettings(Settings, frozen=True):
     directory: str = ""
     worker: SignerWorker = SignerWorker()
     clock: Clock = Clock()
+    tls: Tls = Tls()
     log: Log = Log()
 
 
@@ -69,8 +71,10 @@ def load_signer(directory: Path) -> SignerSettings:
     """
     found = load(SignerSettings, directory, "signer")
     check_broker(found.broker, directory, FILE)
+    database = database_url(found.database, directory, FILE)
     return msgspec.structs.replace(
         found,
-        database=database_url(found.database, directory, FILE),
+        database=protected_database(database, found.tls, directory),
+        broker=protected_broker(found.broker, found.tls, directory),
         directory=str(directory.resolve()),
     )

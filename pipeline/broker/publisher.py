@@ -8,6 +8,7 @@ import pika.exceptions
 import structlog
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
+from pipeline.broker.tls import url_parameters
 from pipeline.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -28,9 +29,13 @@ says nothing ends in an exception that is no ``AMQPError``."""
 def connection_parameters(url: str) -> list[pika.URLParameters]:
     """Read broker URLs (several, for a cluster, are separated by ``;``).
 
-    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query.
+    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query, and the files for
+    TLS: see ``pipeline.broker.tls``.
+
+    Raises:
+        SettingsError: a file for TLS cannot be used.
     """
-    parameters = [pika.URLParameters(one) for one in url.split(";")]
+    parameters = [url_parameters(one) for one in url.split(";")]
     for one in parameters:
         if one.heartbeat is None:
             one.heartbeat = HEARTBEAT

@@ -23,6 +23,7 @@ from pipeline.database.heartbeat import beat
 from pipeline.database.migrate import check
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import OutcomeBatch
+from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
@@ -48,6 +49,7 @@ def main(directory: Path) -> int:
     """Run until told to stop; return the exit code."""
     settings = load_signer(directory)
     logging.configure(settings.log, PROCESS)
+    warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
     database = open_database(settings.database, pool_size=4)
