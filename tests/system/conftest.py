@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import PostgreSQL, RabbitMQ
+from tests.system.guarded import Guarded
 from tests.system.installation import Installation
 
 
@@ -22,6 +23,23 @@ def installation(rabbitmq: RabbitMQ, postgresql: PostgreSQL) -> Iterator[Install
         )
         try:
             made.start("signer-worker=3")
+            yield made
+        finally:
+            made.remove()
+
+
+@pytest.fixture(scope="session")
+def guarded(rabbitmq: RabbitMQ, postgresql: PostgreSQL) -> Iterator[Guarded]:
+    """HttpCA's accounts with their least rights on RabbitMQ and PostgreSQL; no process runs."""
+    with tempfile.TemporaryDirectory(prefix="httpca-guarded-") as folder:
+        made = Guarded(
+            Path(folder) / "httpca",
+            rabbitmq_port=rabbitmq.port,
+            postgresql_port=postgresql.port,
+            tls="none",
+        )
+        made.apply(rabbitmq, postgresql)
+        try:
             yield made
         finally:
             made.remove()

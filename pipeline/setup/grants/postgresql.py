@@ -24,6 +24,12 @@ FEW_CONNECTIONS: Final = 5
 """For accounts of people: what one of them opens must not use up the server's connections."""
 
 
+LARGE_OBJECTS: Final = ", ".join(
+    f"pg_catalog.{function}"
+    for function in ("lo_create(oid)", "lo_creat(integer)", "lo_from_bytea(oid, bytea)")
+)
+
+
 def side(servers: Servers, side: str, accounts: Iterable[Account]) -> str:
     """Return the statements that make a side's database and the accounts on it."""
     database, owner = servers.database(side), servers.account(names.OWNERS[side])
@@ -50,6 +56,8 @@ def side(servers: Servers, side: str, accounts: Iterable[Account]) -> str:
         f"ALTER SCHEMA public OWNER TO {_name(owner)};",
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;",
         f"GRANT USAGE ON SCHEMA public TO {everybody};",
+        "-- Who may write into no table should fill no disk by large objects either.",
+        f"REVOKE EXECUTE ON FUNCTION {LARGE_OBJECTS} FROM PUBLIC;",
     ]
     return "\n".join(lines) + "\n"
 
