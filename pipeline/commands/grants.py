@@ -51,3 +51,50 @@ def apply(
         applied["rabbitmq"] = applying.to_rabbitmq(folder, rabbitmqctl)
     lines = [f"{server}: {', '.join(files)}" for server, files in applied.items()]
     answer(as_json, {"applied": applied}, "\n".join(["Applied", *lines]))
+
+
+_directory = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+_passphrase = click.option(
+    "--passphrase-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Of setup/transport-ca.key, when that is encrypted.",
+)
+
+
+@grants.command()
+@_directory
+@click.argument("name")
+@_passphrase
+@json_option
+def approver(directory: Path, name: str, passphrase_file: Path | None, as_json: bool) -> None:
+    """Give the approver NAME, whose folder is in DIR/approvers, an account of their own.
+
+    `httpca grants apply` makes it on the servers. An approver who has one gets it anew.
+    """
+    from pipeline.clock import now
+    from pipeline.setup.grants import later
+    from settings.passphrase import read_passphrase
+
+    passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+    made = [str(file) for file in later.give_account(directory, name, passphrase, now())]
+    sentence = f"Wrote {' and '.join(made)}. Next: httpca grants apply {directory}/setup/grants"
+    answer(as_json, {"approver": name, "made": made}, sentence)
+
+
+@grants.command()
+@_directory
+@_passphrase
+@json_option
+def renew(directory: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Make the certificates for TLS anew, of servers and of accounts, as far as DIR has them.
+
+    Install those of the servers, take the folders where they belong, and restart the processes.
+    """
+    from pipeline.clock import now
+    from pipeline.setup.grants import later
+    from settings.passphrase import read_passphrase
+
+    passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+    made = [str(file) for file in later.renew(directory, passphrase, now())]
+    answer(as_json, {"renewed": made}, "\n".join(["Renewed", *made]))

@@ -72,24 +72,25 @@ database = {database}
 
 def http(database: str) -> str:
     """Return the settings of process `web`."""
-    return _HTTP.format(database=_quoted(database), secret=_quoted(secrets.token_urlsafe(32)))
+    return _HTTP.format(database=quoted(database), secret=quoted(secrets.token_urlsafe(32)))
 
 
 def web_operator(database: str) -> str:
     """Return the settings of the web side's operators."""
-    return _WEB_OPERATOR.format(database=_quoted(database))
+    return _WEB_OPERATOR.format(database=quoted(database))
 
 
 def signer_reader(database: str) -> str:
     """Return the settings of the signer side's readers."""
-    return _READER.format(database=_quoted(database))
+    return _READER.format(database=quoted(database))
 
 
 def owner(side: str, database: str, accounts: Mapping[str, str]) -> str:
     """Return the settings of the owner of a side's tables."""
-    lines = "\n".join(f"{kind} = {_quoted(account)}" for kind, account in accounts.items())
-    return _OWNER.format(side=side, database=_quoted(database), accounts=lines)
+    lines = "\n".join(f"{kind} = {quoted(account)}" for kind, account in accounts.items())
+    return _OWNER.format(side=side, database=quoted(database), accounts=lines)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a TOML string; it and JSON escape alike what can stand in a line."""
     return json.dumps(text, ensure_ascii=False)

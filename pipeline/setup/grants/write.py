@@ -18,7 +18,7 @@ SERVERS: Final = "servers"
 """Folders below ``DIR/setup``: what is applied to the servers, and what is installed there."""
 
 _SIDES: Final = ("web", "signer")
-_FOLDERS: Final = {
+FOLDERS: Final = {
     "web-http": "web",
     "web": "web_worker",
     "web-operator": "web_operator",
@@ -77,13 +77,13 @@ def write(directory: Path, grants: Grants, passphrase: bytes | None, now: dateti
         files.folder(folder)
         if name != "owner/web" and name != "owner/signer":
             files.folder(folder / "data")
-        settings = text + grants.tls(own[_FOLDERS[name]])
+        settings = text + grants.tls(own[FOLDERS[name]])
         files.write(folder / FILE, settings.encode())
     _for_administrators(directory / "setup", grants)
     if grants.ca is not None:
         ca = directory / "setup" / "transport-ca.pem"
         grants.ca.write(ca, ca.with_suffix(".key"), passphrase)
-        for name, account in _FOLDERS.items():
+        for name, account in FOLDERS.items():
             _client(directory / name, grants.ca, own[account], now)
         for name, approver in grants.approvers.items():
             _client(directory / "approvers" / name, grants.ca, approver, now)
@@ -139,12 +139,20 @@ def _client(folder: Path, ca: transport.Certified, account: Account, now: dateti
 
 
 def _for_servers(folder: Path, where: Servers, ca: transport.Certified, now: datetime) -> None:
-    hosts = {"rabbitmq": where.brokers}
+    for server, stem, host in server_certificates(folder, where):
+        if not (server / "ca.pem").exists():
+            files.write_certificate(server / "ca.pem", ca.certificate)
+        made = transport.for_server(ca, host, now)
+        made.write(server / f"{stem}.pem", server / f"{stem}.key")
+
+
+def server_certificates(folder: Path, where: Servers) -> list[tuple[Path, str, str]]:
+    """Return for each server its folder below ``folder``, the name of its files, and its host."""
+    addresses = {"rabbitmq": where.brokers}
     for name, sides in _postgresql_servers(where).items():
-        hosts[name] = [where.web_postgresql if "web" in sides else where.signer_postgresql]
-    for name, addresses in hosts.items():
-        files.write_certificate(folder / name / "ca.pem", ca.certificate)
-        for number, address in enumerate(addresses, start=1):
-            made = transport.for_server(ca, address.rpartition(":")[0], now)
-            stem = "server" if number == 1 else f"server-{number}"
-            made.write(folder / name / f"{stem}.pem", folder / name / f"{stem}.key")
+        addresses[name] = [where.web_postgresql if "web" in sides else where.signer_postgresql]
+    return [
+        (folder / name, "server" if number == 1 else f"server-{number}", one.rpartition(":")[0])
+        for name, found in addresses.items()
+        for number, one in enumerate(found, start=1)
+    ]

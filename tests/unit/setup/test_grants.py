@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pipeline.cli import main
@@ -286,3 +286,60 @@ def test_next_steps_name_the_commands(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"httpca grants apply {directory}/setup/grants" in said
     assert f"httpca migrate --config {directory}/owner/signer" in said
     assert tomllib.loads((directory / "web/settings.toml").read_text("utf-8"))["tls"]
+
+
+def test_another_approver_gets_an_account_which_replaces_what_their_settings_said(
+    tmp_path: Path,
+) -> None:
+    directory = made(tmp_path, approvers=("alice",))
+    carol = directory / "approvers/carol"
+    carol.mkdir(mode=0o700)
+    text = (directory / "approvers/alice/settings.toml").read_text("utf-8")
+    plain = text.replace('"alice"', '"carol"').partition("\n[tls]\n")[0] + "\n"
+    (carol / "settings.toml").write_text(plain)
+
+    assert main(["grants", "approver", str(directory), "carol"]) == 0
+
+    found = load_approver(carol)
+    assert "://httpca_approver_carol:" in found.signer_database
+    assert "carol%2Ftransport.pem" in found.broker
+    certificate = x509.load_pem_x509_certificate((carol / "transport.pem").read_bytes())
+    assert certificate.subject.rfc4514_string() == "CN=httpca_approver_carol"
+    definitions = json.loads((directory / "setup/grants/approver-carol.json").read_bytes())
+    assert [one["name"] for one in definitions["users"]] == ["httpca_approver_carol"]
+    assert main(["grants", "approver", str(directory), "carol"]) == 0
+    assert load_approver(carol).signer_database != found.signer_database
+
+
+def test_an_account_needs_an_approver_s_folder(
+    ready: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grants", "approver", str(ready), "nobody"]) == 1
+    assert "no such approver's folder" in capsys.readouterr().err
+
+
+def test_certificates_are_renewed_for_the_same_names(tmp_path: Path) -> None:
+    directory = made(tmp_path, approvers=("alice",))
+    before = {file: file.read_bytes() for file in directory.rglob("*.pem")}
+    moved = directory / "signer-reader"
+    for file in moved.iterdir():  # on another host by now
+        file.unlink() if file.is_file() else file.rmdir()
+    moved.rmdir()
+
+    assert main(["grants", "renew", str(directory)]) == 0
+
+    for file, octets in before.items():
+        if file.parent == moved:
+            assert not file.exists()
+            continue
+        renewed = file.read_bytes() != octets
+        wanted = "ca" not in file.stem and file.stem.startswith(("transport", "server"))
+        assert renewed == wanted, file
+        if renewed:
+            old, new = (
+                x509.load_pem_x509_certificate(octets),
+                x509.load_pem_x509_certificate(file.read_bytes()),
+            )
+            assert (old.subject, old.issuer) == (new.subject, new.issuer)
+            key = load_pem_private_key(file.with_suffix(".key").read_bytes(), None)
+            assert key.public_key() == new.public_key()
