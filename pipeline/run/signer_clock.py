@@ -25,7 +25,7 @@ from pipeline.errors import BrokerUnavailable
 from pipeline.messages import OutcomeBatch
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.schedule import schedule
-from pipeline.run.signals import stop_on_signals
+from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import counting
 from pipeline.signer.side import SignerSide, move
@@ -60,7 +60,7 @@ def main(directory: Path) -> int:
     clock = SignerClock(open_signer_side(settings, directory, database, signs=False).side)
     clock.start()
     log.info("clock-started")
-    stopping.wait()
+    wait_until(stopping)
     clock.stop()
     log.info("clock-stopped")
     return 0

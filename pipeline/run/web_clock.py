@@ -23,7 +23,7 @@ from pipeline.database.migrate import check
 from pipeline.errors import BrokerUnavailable
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.schedule import schedule
-from pipeline.run.signals import stop_on_signals
+from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.web_side import open_web_side
 from pipeline.stages import RELAY
 from pipeline.web.notify import SUBMITTED, Ear
@@ -51,7 +51,7 @@ def main(directory: Path) -> int:
     clock = WebClock(opened.side)
     clock.start()
     log.info("clock-started")
-    stopping.wait()
+    wait_until(stopping)
     clock.stop()
     log.info("clock-stopped")
     return 0
