@@ -18,6 +18,16 @@ from pipeline.setup.grants.servers import Servers
 from settings.load import FILE
 
 
+def grants_folder(directory: Path) -> Path:
+    """Return where what is applied to the servers lies."""
+    return directory / "setup" / write.GRANTS
+
+
+def has_accounts(directory: Path) -> bool:
+    """Say whether set-up gave each process an account of its own, and its folder is here."""
+    return (grants_folder(directory) / servers.FILE).is_file()
+
+
 def give_account(
     directory: Path, approver: str, passphrase: bytes | None, now: datetime
 ) -> list[Path]:
@@ -28,7 +38,7 @@ def give_account(
     Raises:
         SettingsError: there is no such approver here, or set-up made no accounts, or no transport CA.
     """
-    setup = directory / "setup" / write.GRANTS
+    setup = grants_folder(directory)
     where = servers.load(setup)
     own = directory / "approvers" / approver
     if not (own / FILE).is_file():
@@ -60,7 +70,7 @@ def renew(directory: Path, passphrase: bytes | None, now: datetime) -> list[Path
     Raises:
         SettingsError: set-up made no accounts, or the transport CA cannot be read.
     """
-    where = servers.load(directory / "setup" / write.GRANTS)
+    where = servers.load(grants_folder(directory))
     ca = _ca(directory, passphrase)
     made = [_client(folder, ca, account, now) for folder, account in _clients(directory, where)]
     for folder, stem, host in write.server_certificates(directory / "setup" / write.SERVERS, where):

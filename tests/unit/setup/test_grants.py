@@ -311,6 +311,22 @@ def test_another_approver_gets_an_account_which_replaces_what_their_settings_sai
     assert load_approver(carol).signer_database != found.signer_database
 
 
+def test_an_approver_who_is_added_gets_an_account_and_not_another_s_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = made(tmp_path, approvers=("alice",))
+
+    assert main(["setup", "add-approver", "carol", "--dir", str(directory)]) == 0
+
+    assert f"httpca grants apply {directory}/setup/grants" in capsys.readouterr().out
+    theirs = (directory / "approvers/carol/settings.toml").read_text("utf-8")
+    assert (
+        "://httpca_approver_carol:" in load_approver(directory / "approvers/carol").signer_database
+    )
+    assert "alice" not in theirs
+    assert (directory / "setup/grants/approver-carol.sql").is_file()
+
+
 def test_an_account_needs_an_approver_s_folder(
     ready: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
