@@ -18,6 +18,10 @@ COMMANDS = {
         "pipeline.commands.setup_verbs:setup",
         "Make keys, certificates and settings; renew and revoke.",
     ),
+    "grants": (
+        "pipeline.commands.grants:grants",
+        "Make the accounts on PostgreSQL and RabbitMQ.",
+    ),
     "migrate": ("pipeline.commands.migrate:migrate", "Bring a side's database up to date."),
     "run": ("pipeline.commands.run:run", "Run one process of a side."),
     "token": ("pipeline.commands.token:token", "Requesters' tokens (web side)."),

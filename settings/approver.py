@@ -7,6 +7,7 @@ import msgspec
 
 from settings.common import Log, check_broker, database_url
 from settings.load import FILE, Settings, load
+from settings.transport import Tls, protected_broker, protected_database
 
 
 class ApproverSettings(Settings, frozen=True):
@@ -23,6 +24,7 @@ class ApproverSettings(Settings, frozen=True):
     broker: str = "memory:"
     message_passphrase_file: str = ""
     directory: str = ""
+    tls: Tls = Tls()
     log: Log = Log(format="text", level="warning")
 
 
@@ -34,8 +36,10 @@ def load_approver(directory: Path) -> ApproverSettings:
     """
     found = load(ApproverSettings, directory, "approver")
     check_broker(found.broker, directory, FILE)
+    database = database_url(found.signer_database, directory, FILE)
     return msgspec.structs.replace(
         found,
-        signer_database=database_url(found.signer_database, directory, FILE),
+        signer_database=protected_database(database, found.tls, directory),
+        broker=protected_broker(found.broker, found.tls, directory),
         directory=str(directory.resolve()),
     )

@@ -19,6 +19,7 @@ from settings.common import (
 )
 from settings.issuer import THE_ONE, IssuerSettings, check_issuers
 from settings.load import FILE, Settings, load
+from settings.transport import Tls, protected_broker, protected_database
 
 
 class Clock(Settings, frozen=True):
@@ -60,6 +61,7 @@ class SignerSettings(Settings, frozen=True):
     directory: str = ""
     worker: Worker = Worker()
     clock: Clock = Clock()
+    tls: Tls = Tls()
     log: Log = Log()
 
     @property
@@ -81,8 +83,10 @@ def load_signer(directory: Path) -> SignerSettings:
     found = load(SignerSettings, directory, "signer")
     check_broker(found.broker, directory, FILE)
     check_issuers(found.issuers, directory)
+    database = database_url(found.database, directory, FILE)
     return msgspec.structs.replace(
         found,
-        database=database_url(found.database, directory, FILE),
+        database=protected_database(database, found.tls, directory),
+        broker=protected_broker(found.broker, found.tls, directory),
         directory=str(directory.resolve()),
     )

@@ -18,6 +18,7 @@ from settings.common import (
     default_expiry_days,
 )
 from settings.load import FILE, Settings, load
+from settings.transport import Tls, protected_broker, protected_database
 
 
 class Http(Settings, frozen=True):
@@ -83,6 +84,7 @@ class WebSettings(Settings, frozen=True):
     ask: Ask = Ask()
     worker: Worker = Worker()
     clock: Clock = Clock()
+    tls: Tls = Tls()
     log: Log = Log()
 
 
@@ -100,9 +102,11 @@ def load_web(directory: Path) -> WebSettings:
             "http.long_polls",
             f"must be less than http.threads, which is {found.http.threads}",
         )
+    database = database_url(found.database, directory, FILE)
     return msgspec.structs.replace(
         found,
-        database=database_url(found.database, directory, FILE),
+        database=protected_database(database, found.tls, directory),
+        broker=protected_broker(found.broker, found.tls, directory),
         directory=str(directory.resolve()),
     )
 

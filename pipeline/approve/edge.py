@@ -15,6 +15,7 @@ from pipeline.approve.find import Ambiguous, NotFound
 from pipeline.approve.harmless import harmless
 from pipeline.errors import HttpcaError
 from settings.approver import load_approver
+from settings.transport import unprotected
 
 
 class Failure(click.ClickException):
@@ -33,7 +34,11 @@ def opened_desk(config: Path | None) -> Iterator[Desk]:
     if config is None:
         raise click.UsageError("Say who you are: --config DIR/approvers/NAME")
     try:
-        desk = open_desk(load_approver(config))
+        settings = load_approver(config)
+        for host in (*unprotected(settings.signer_database), *unprotected(settings.broker)):
+            said = f"Warning: the connection to {host} has no TLS that checks who answers there."
+            click.echo(harmless(said, 4000), err=True)
+        desk = open_desk(settings)
         desk.ask_passphrase = _ask_passphrase
         try:
             _report_flush(desk)

@@ -10,6 +10,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from pipeline.broker.limit import NoAnswer, limit
 from pipeline.broker.properties import read_carefully
+from pipeline.broker.tls import url_parameters
 from pipeline.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -40,11 +41,15 @@ says nothing ends in an exception that is no ``AMQPError``."""
 def connection_parameters(url: str) -> list[pika.URLParameters]:
     """Read broker URLs (several, for a cluster, are separated by ``;``).
 
-    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query. Whoever is about
-    to connect reads properties carefully from then on.
+    A URL may choose ``heartbeat`` and ``blocked_connection_timeout`` in its query, and the files for
+    TLS: see ``pipeline.broker.tls``. Whoever is about to connect reads properties carefully from then
+    on.
+
+    Raises:
+        SettingsError: a file for TLS cannot be used.
     """
     read_carefully()
-    parameters = [pika.URLParameters(one) for one in url.split(";")]
+    parameters = [url_parameters(one) for one in url.split(";")]
     for one in parameters:
         if one.heartbeat is None:
             one.heartbeat = HEARTBEAT

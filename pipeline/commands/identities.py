@@ -14,6 +14,7 @@ from pipeline.crypto import identity
 from pipeline.crypto.own_identity import KEY
 from pipeline.errors import SettingsError
 from pipeline.setup import identities, installation, listing, message_ca
+from pipeline.setup.grants import later
 from pipeline.setup.message_ca import MessageCa
 from settings.load import peek
 from settings.passphrase import read_passphrase
@@ -86,7 +87,14 @@ def add_approver(
         broker=broker,
         passphrase=read_passphrase(key_passphrase_file) if key_passphrase_file else None,
     )
-    answer(as_json, told.as_json(change), told.added(change))
+    sentence = told.added(change)
+    if not (approver_database or approver_broker) and later.has_accounts(directory):
+        # Never with the password of the approver whose settings were taken as a pattern.
+        passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+        later.give_account(directory, name, passphrase, now())
+        folder = later.grants_folder(directory)
+        sentence += f"\nTheir account is to be made on the servers: httpca grants apply {folder}"
+    answer(as_json, told.as_json(change), sentence)
 
 
 @click.command()

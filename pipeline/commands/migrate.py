@@ -1,56 +1,105 @@
 """`httpca migrate`: bring the database of a side, whichever the folder is of, up to date."""
 
 import tomllib
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from pipeline.commands.options import answer, config_option, json_option
 from pipeline.errors import SettingsError
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from pipeline.database.grants import Rights
+    from settings.owner import OwnerSettings
+
+Side = Literal["web", "signer"]
+
 
 @click.command()
 @config_option("DIR/SIDE")
 @json_option
 def migrate(directory: Path, as_json: bool) -> None:
-    """Bring a side's database to the schema of this release. Doing it twice is harmless."""
+    """Bring a side's database to the schema of this release. Doing it twice is harmless.
+
+    With the folder of the tables' owner (DIR/owner/SIDE) it also grants each account its rights.
+    """
     from pipeline.database import migrate as migrations
     from pipeline.database.engine import open_database
 
-    side, url = _side_and_database(directory)
+    side, url, accounts = _side_and_database(directory)
     database = open_database(url)
+    grant = partial(_grant, side, accounts) if accounts is not None else None
     try:
         before = migrations.current(database, side)
-        migrations.migrate(database, side)
+        migrations.migrate(database, side, grant)
         after = migrations.current(database, side)
     finally:
         database.dispose()
     where = database.engine.url.render_as_string(hide_password=True)
     changed = "is now at" if before != after else "was already at"
-    answer(
-        as_json,
-        {"side": side, "database": where, "before": before, "after": after},
-        f"The database of the {side} side ({where}) {changed} revision {after}.",
-    )
+    found: dict[str, Any] = {"side": side, "database": where, "before": before, "after": after}
+    sentence = f"The database of the {side} side ({where}) {changed} revision {after}."
+    if accounts is not None:
+        found["accounts"] = sorted(accounts.values())
+        sentence += f" Granted their rights: {', '.join(sorted(accounts.values()))}."
+    answer(as_json, found, sentence)
 
 
-def _side_and_database(directory: Path) -> tuple[Literal["web", "signer"], str]:
-    """Read the settings of the one side whose folder this is."""
+def _side_and_database(directory: Path) -> tuple[Side, str, dict[str, str] | None]:
+    """Read the settings of the one side whose folder this is; with the accounts if it is the
+    owner's."""
     from settings.load import FILE
 
     role = _role(directory / FILE)
     if role == "web":
         from settings.web import load_web
 
-        return "web", load_web(directory).database
+        return "web", load_web(directory).database, None
     if role == "signer":
         from settings.signer import load_signer
 
-        return "signer", load_signer(directory).database
+        return "signer", load_signer(directory).database, None
+    if role == "owner":
+        from settings.owner import load_owner
+
+        owner = load_owner(directory)
+        return owner.side, owner.database, _known(owner, directory)
     raise SettingsError(
-        directory / FILE, "role", f"is {role!r}; only web and signer have a database"
+        directory / FILE, "role", f"is {role!r}; only web, signer and owner have a database"
     )
+
+
+def _rights(side: Side) -> "Rights":
+    if side == "web":
+        from pipeline.web.grants import RIGHTS as of_web
+
+        return of_web
+    from pipeline.signer.grants import RIGHTS as of_signer
+
+    return of_signer
+
+
+def _known(owner: "OwnerSettings", directory: Path) -> dict[str, str]:
+    """Return the owner's accounts, when there is one of each kind that the side has."""
+    from settings.load import FILE
+
+    kinds = _rights(owner.side)
+    if set(owner.accounts) != set(kinds):
+        problem = (
+            f"names {', '.join(sorted(owner.accounts)) or 'none'}; there are: {', '.join(kinds)}"
+        )
+        raise SettingsError(directory / FILE, "accounts", problem)
+    return owner.accounts
+
+
+def _grant(side: Side, accounts: dict[str, str], connection: "Connection") -> None:
+    from pipeline.database.grants import grant
+
+    grant(connection, _rights(side), accounts)
 
 
 def _role(file: Path) -> object:

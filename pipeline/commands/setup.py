@@ -1,6 +1,7 @@
 """`httpca setup`: make the folders that everything runs from."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -30,6 +31,34 @@ from pipeline.commands.options import answer, json_option
 @click.option("--web-broker", metavar="URL", help="For the web side.  [default: --broker]")
 @click.option("--signer-broker", metavar="URL", help="For the signer side.  [default: --broker]")
 @click.option("--approver-broker", metavar="URL", help="For approvers.  [default: --broker]")
+@click.option(
+    "--postgresql",
+    metavar="HOST:PORT",
+    help="Give each process an account of its own there; with --rabbitmq, instead of URLs.",
+)
+@click.option(
+    "--web-postgresql", metavar="HOST:PORT", help="Of the web side.  [default: --postgresql]"
+)
+@click.option(
+    "--signer-postgresql", metavar="HOST:PORT", help="Of the signer.  [default: --postgresql]"
+)
+@click.option(
+    "--rabbitmq", metavar="HOST:PORT[,…]", help="The same on RabbitMQ; several of a cluster."
+)
+@click.option(
+    "--prefix",
+    metavar="NAME",
+    default="httpca",
+    show_default=True,
+    help="Begins the names of these accounts and databases, and is the vhost.",
+)
+@click.option(
+    "--tls",
+    type=click.Choice(["made", "yours", "none"]),
+    default="made",
+    show_default=True,
+    help="To these servers: by certificates that are made here, by yours, or not at all.",
+)
 @click.option(
     "--ca-key",
     metavar="KIND",
@@ -84,6 +113,12 @@ def setup(
     web_broker: str | None,
     signer_broker: str | None,
     approver_broker: str | None,
+    postgresql: str | None,
+    web_postgresql: str | None,
+    signer_postgresql: str | None,
+    rabbitmq: str | None,
+    prefix: str,
+    tls: Literal["made", "yours", "none"],
     ca_key: str,
     ca_name: str,
     passphrase_file: Path | None,
@@ -95,11 +130,27 @@ def setup(
 ) -> None:
     """Make DIR, with keys, certificates, trust, settings and policy for each role.
 
-    DIR must be new or empty. No database and no broker is touched: `httpca migrate` comes next.
+    DIR must be new or empty. No database and no broker is touched: `httpca migrate` comes next, and
+    before it `httpca grants apply` when --postgresql and --rabbitmq are given.
     """
     from pipeline.setup import options
     from pipeline.setup.directory import create
+    from pipeline.setup.grants.servers import Servers
     from settings.common import EMBEDDED
+
+    web_postgresql, signer_postgresql = (
+        web_postgresql or postgresql,
+        signer_postgresql or postgresql,
+    )
+    addresses = (web_postgresql, signer_postgresql, rabbitmq)
+    urls = (web_database, signer_database, approver_database, web_broker, signer_broker)
+    servers = None
+    if web_postgresql and signer_postgresql and rabbitmq:
+        if any(urls) or approver_broker or broker != EMBEDDED:
+            raise click.UsageError("with --postgresql and --rabbitmq there are no URLs to give")
+        servers = Servers(web_postgresql, signer_postgresql, rabbitmq, prefix, tls)
+    elif any(addresses):
+        raise click.UsageError("--postgresql and --rabbitmq belong together")
 
     create(
         options.SetupOptions(
@@ -117,20 +168,36 @@ def setup(
             pin_file=pin_file,
             approvers=approvers,
             development=development,
+            servers=servers,
         )
     )
     found = {"directory": str(directory.resolve()), "approvers": list(dict.fromkeys(approvers))}
-    embedded = EMBEDDED in (web_broker or broker, signer_broker or broker)
-    answer(as_json, found, _next_steps(directory, approvers, embedded=embedded))
+    embedded = servers is None and EMBEDDED in (web_broker or broker, signer_broker or broker)
+    granted = servers is not None
+    steps = _next_steps(directory, approvers, embedded=embedded, granted=granted)
+    answer(as_json, found, steps)
 
 
-def _next_steps(directory: Path, approvers: tuple[str, ...], *, embedded: bool) -> str:
+def _next_steps(
+    directory: Path, approvers: tuple[str, ...], *, embedded: bool, granted: bool
+) -> str:
     roles = ["web/", "signer/", *(f"approvers/{name}/" for name in dict.fromkeys(approvers))]
-    start = [
-        f"  httpca migrate --config {directory}/web",
-        f"  httpca migrate --config {directory}/signer",
-        f"  HTTPCA_HOME={directory} honcho start",
+    with_accounts = [
+        f"  look at {directory}/setup/grants and setup/servers, and install the latter",
+        f"  httpca grants apply {directory}/setup/grants --postgresql URL --rabbitmqctl rabbitmqctl",
+        f"  httpca migrate --config {directory}/owner/web",
+        f"  httpca migrate --config {directory}/owner/signer",
+        f"  HTTPCA_HOME={directory} HTTPCA_HTTP={directory}/web-http honcho start",
     ]
+    start = (
+        with_accounts
+        if granted
+        else [
+            f"  httpca migrate --config {directory}/web",
+            f"  httpca migrate --config {directory}/signer",
+            f"  HTTPCA_HOME={directory} honcho start",
+        ]
+    )
     return "\n".join(
         [
             f"Set up in {directory}: {', '.join(roles)}. Next:",

@@ -5,6 +5,7 @@ that a database of the other side is recognised. Migrations expand first and con
 later: a database that is ahead of this release is one that this release can still work with.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Final, Literal
 
@@ -23,10 +24,14 @@ LOCK: Final = 0x687474706361
 """The advisory lock under which a PostgreSQL database is migrated (the letters ``httpca``)."""
 
 
-def migrate(database: Database, side: Side) -> None:
+def migrate(
+    database: Database, side: Side, then: Callable[[Connection], object] | None = None
+) -> None:
     """Apply the migrations that are missing, in one transaction.
 
-    Several at once are safe: one works, the others wait and then find nothing to do.
+    Several at once are safe: one works, the others wait and then find nothing to do. ``then`` runs
+    in the same transaction, also when nothing was missing; not on a database of a later release,
+    whose own `httpca migrate` has done it.
 
     Raises:
         SettingsError: the database is one of the other side.
@@ -40,6 +45,8 @@ def migrate(database: Database, side: Side) -> None:
             return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if then is not None:
+            then(connection)
 
 
 def current(database: Database, side: Side) -> str | None:

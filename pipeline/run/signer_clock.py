@@ -23,8 +23,9 @@ from pipeline.database.heartbeat import beat
 from pipeline.database.migrate import check
 from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import OutcomeBatch
+from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.schedule import schedule
-from pipeline.run.signals import stop_on_signals
+from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import counting
 from pipeline.signer.ending import ending
@@ -49,6 +50,7 @@ def main(directory: Path) -> int:
     """Run until told to stop; return the exit code."""
     settings = load_signer(directory)
     logging.configure(settings.log, PROCESS)
+    warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
     database = open_database(settings.database, pool_size=4)
@@ -59,7 +61,7 @@ def main(directory: Path) -> int:
     clock = SignerClock(open_signer_side(settings, directory, database, signs=False).side)
     clock.start()
     log.info("clock-started")
-    stopping.wait()
+    wait_until(stopping)
     clock.stop()
     log.info("clock-stopped")
     return 0

@@ -10,6 +10,7 @@ from pipeline.clock import now
 from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
+from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.heart import Heart
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
@@ -25,6 +26,7 @@ def main(directory: Path) -> int:
     """Run until told to stop; return the exit code."""
     settings = load_signer(directory)
     logging.configure(settings.log, PROCESS)
+    warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
     patience = Patience(stopping)

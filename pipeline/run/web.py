@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from pipeline import log as logging
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
+from pipeline.run.exposed import warn_of_exposed
 from pipeline.web.app import create_app
 from pipeline.web.serve import serve
 from settings.web import load_http
@@ -19,6 +20,7 @@ def main(directory: Path, port: int | None = None) -> int:
     """Serve until told to stop; return the exit code."""
     settings = load_http(directory)
     logging.configure(settings.log, "web")
+    warn_of_exposed(settings.database)
     database = open_database(settings.database, pool_size=settings.http.threads)
     try:
         check(database, "web", directory)

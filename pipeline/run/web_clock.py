@@ -21,8 +21,9 @@ from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
 from pipeline.errors import BrokerUnavailable
+from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.schedule import schedule
-from pipeline.run.signals import stop_on_signals
+from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.web_side import open_web_side
 from pipeline.stages import RELAY
 from pipeline.web.notify import SUBMITTED, Ear
@@ -38,6 +39,7 @@ def main(directory: Path) -> int:
     """Run until told to stop; return the exit code."""
     settings = load_web(directory)
     logging.configure(settings.log, PROCESS)
+    warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
     database = open_database(settings.database, pool_size=settings.worker.threads + 4)
@@ -49,7 +51,7 @@ def main(directory: Path) -> int:
     clock = WebClock(opened.side)
     clock.start()
     log.info("clock-started")
-    stopping.wait()
+    wait_until(stopping)
     clock.stop()
     log.info("clock-stopped")
     return 0

@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files as resources
 from pathlib import Path
@@ -21,6 +22,9 @@ from pipeline.crypto.identity import Sender
 from pipeline.errors import SettingsError
 from pipeline.setup import ca, files, message_ca, settings_files
 from pipeline.setup.issuing import KeyWish, make_key
+from pipeline.setup.grants import accounts
+from pipeline.setup.grants import write as grants
+from pipeline.setup.grants.write import Grants
 from pipeline.setup.message_ca import MessageCa
 from pipeline.setup.options import COMMAND, SetupOptions
 from pipeline.signer.keys import SigningKey
@@ -41,12 +45,46 @@ def create(options: SetupOptions, clock: Clock = now) -> None:
     """
     options.check()
     passphrase = read_passphrase(options.passphrase_file) if options.passphrase_file else None
+    moment = clock()
+    granted = None
+    if options.servers is not None:
+        names = list(dict.fromkeys(options.approvers))
+        granted = grants.plan(options.servers, names, options.ca_name, moment)
+        options = _with_accounts(options, granted)
     with _whole_or_not_at_all(options.directory) as directory:
-        _fill(directory, options, passphrase, clock())
+        _fill(directory, options, passphrase, moment, granted)
+        if granted is not None:
+            grants.write(directory, granted, passphrase, moment)
+
+
+def _with_accounts(options: SetupOptions, granted: Grants) -> SetupOptions:
+    """Return the options with the URLs of the sides' own accounts."""
+    where, own = granted.servers, granted.own
+    return replace(
+        options,
+        web_database=accounts.database_url(where, own["web_worker"]),
+        web_broker=accounts.broker_url(where, own["web_worker"]),
+        signer_database=accounts.database_url(where, own["signer"]),
+        signer_broker=accounts.broker_url(where, own["signer"]),
+    )
+
+
+def _as_approver(options: SetupOptions, granted: Grants, name: str) -> SetupOptions:
+    """Return the options with the URLs of an approver's own account."""
+    where, account = granted.servers, granted.approvers[name]
+    return replace(
+        options,
+        approver_database=accounts.database_url(where, account),
+        approver_broker=accounts.broker_url(where, account),
+    )
 
 
 def _fill(
-    directory: Path, options: SetupOptions, passphrase: bytes | None, moment: datetime
+    directory: Path,
+    options: SetupOptions,
+    passphrase: bytes | None,
+    moment: datetime,
+    granted: Grants | None,
 ) -> None:
     offline = files.folder(directory / "setup")
     authority = message_ca.make(f"{options.ca_name} message CA", moment)
@@ -58,8 +96,11 @@ def _fill(
         side = files.folder(directory / sender.name)
         senders[sender] = _identity(side, authority, sender, moment)
         files.folder(side / "data")
-    files.write(directory / "web" / FILE, settings_files.web(options))
-    files.write(directory / "signer" / FILE, settings_files.signer(options))
+    tls = {name: granted.tls(account) for name, account in granted.own.items()} if granted else {}
+    web = settings_files.web(options) + tls.get("web_worker", "").encode()
+    files.write(directory / "web" / FILE, web)
+    signer = settings_files.signer(options) + tls.get("signer", "").encode()
+    files.write(directory / "signer" / FILE, signer)
 
     approvers: dict[Sender, x509.Certificate] = {}
     parent = files.folder(directory / "approvers")
@@ -68,7 +109,9 @@ def _fill(
         own = files.folder(parent / name)
         approvers[sender] = _identity(own, authority, sender, moment)
         files.folder(own / "spool")
-        files.write(own / FILE, settings_files.approver(options, name))
+        theirs = _as_approver(options, granted, name) if granted else options
+        protected = granted.tls(granted.approvers[name]) if granted else ""
+        files.write(own / FILE, settings_files.approver(theirs, name) + protected.encode())
 
     _trust(directory / "web", authority, senders)
     _trust(directory / "signer", authority, senders | approvers)

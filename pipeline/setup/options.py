@@ -7,6 +7,7 @@ from typing import Final
 from pipeline.crypto.identity import APPROVER_NAME
 from pipeline.errors import SettingsError
 from pipeline.signer.keys.uri import KeyUri
+from pipeline.setup.grants.servers import Servers
 from pipeline.stages import Role
 from settings.common import EMBEDDED, check_broker, database_url
 from settings.load import FILE
@@ -31,10 +32,11 @@ class SetupOptions:
 
     A relative SQLite path is below the folder of its side. ``approver_database`` is how approvers
     reach the signer's database; as the signer itself when empty. ``ca_key`` is ``ec:P-256``,
-    ``ec:P-384``, ``ed25519`` or ``rsa:2048`` to ``rsa:4096``; ``ca_token`` the PKCS #11
-    URI of the issuing key, when that is made in a token, and ``pin_file`` holds the token's PIN (it is
-    asked for when there is none). ``development`` makes what `httpca dev`
-    runs: requests without a token, and a log for people.
+    ``ec:P-384``, ``ed25519`` or ``rsa:2048`` to ``rsa:4096``; ``ca_token`` the PKCS #11 URI of the
+    issuing key, when that is made in a token, and ``pin_file`` holds the token's PIN (it is asked for
+    when there is none). ``development`` makes what `httpca dev` runs: requests without a token, and a
+    log for people. With ``servers`` every process gets an account of its own there, and the databases'
+    and brokers' URLs come from those.
     """
 
     directory: Path
@@ -51,6 +53,7 @@ class SetupOptions:
     pin_file: Path | None = None
     approvers: tuple[str, ...] = ("approver",)
     development: bool = False
+    servers: Servers | None = None
 
     def database_of_approvers(self) -> str:
         """Return the signer database's URL as approvers use it, relative to their own folder."""
@@ -97,6 +100,8 @@ class SetupOptions:
                 raise SettingsError(COMMAND, "--ca-token", str(error)) from None
         elif self.pin_file:
             raise SettingsError(COMMAND, "--pin-file", "is for a token; say which by --ca-token")
+        if self.servers is not None:
+            self.servers.check(COMMAND)
         for name in self.approvers:
             if not APPROVER_NAME.fullmatch(name):
                 problem = f"{name!r} is no name: 1 to 63 of a-z, 0-9, '.', '_', '-'"

@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -41,6 +42,8 @@ class PostgreSQL:
         fsync: whether a commit waits for the disk. Off is faster, and a power cut (not a mere
             `kill`) may then lose what was committed.
         max_connections: how many clients may be connected at once, the superuser's included.
+        settings: further ones, by their names.
+        files: what lies in its data folder besides, by name, its own and for nobody else to read.
     """
 
     user = "postgres"
@@ -53,11 +56,15 @@ class PostgreSQL:
         password: str | None = None,
         fsync: bool = True,
         max_connections: int = 200,
+        settings: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.password = password
         self.fsync = fsync
         self.max_connections = max_connections
+        self.settings = dict(settings or {})
+        self.files = dict(files or {})
         self._given = directory
         self._folder: Path | None = None
         self._process: ServerProcess | None = None
@@ -105,6 +112,7 @@ class PostgreSQL:
             "max_connections": self.max_connections,
             "shared_buffers": "64MB",
             "timezone": "UTC",
+            **self.settings,
         }
         settings = [word for item in options.items() for word in ("-c", "{}={}".format(*item))]
         self._process = ServerProcess(
@@ -192,6 +200,12 @@ class PostgreSQL:
                 )
         if not (self._folder / "data" / "PG_VERSION").exists():
             self._initialise(self._folder)
+        for name, octets in self.files.items():
+            file = self._folder / "data" / name
+            file.write_bytes(octets)
+            file.chmod(0o600)
+            if self._system_user is not None:
+                shutil.chown(file, self._system_user, self._system_user)
         return self._folder
 
     def _initialise(self, folder: Path) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,6 +45,7 @@ class RabbitMQ:
         port: for AMQP; a free one when None. It stays the same over a restart.
         settings: further lines of its configuration file, by their keys.
         name: of the node, which must be its own in a cluster.
+        plugins: what it enables. With them, or when it speaks TLS only, it is ready when it says so.
         beside: a node that is started before this one, ended after it, and that it makes a cluster
             with: both have one cookie and one epmd.
     """
@@ -57,12 +59,14 @@ class RabbitMQ:
         *,
         port: int | None = None,
         settings: Mapping[str, object] | None = None,
+        plugins: Sequence[str] = (),
         name: str = "httpca",
         beside: RabbitMQ | None = None,
     ) -> None:
         self.port = port or free_port()
         self.node = f"{name}@localhost"
         self.settings = dict(settings or {})
+        self.plugins = tuple(plugins)
         if beside is not None:
             backend = "cluster_formation.peer_discovery_backend"
             self.settings |= {
@@ -236,7 +240,7 @@ class RabbitMQ:
             + "".join(f"{key} = {value}\n" for key, value in self.settings.items())
         )
         (folder / "advanced.config").write_text("[].\n")
-        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "enabled_plugins").write_text(f"[{','.join(self.plugins)}].\n")
         (folder / "environment.conf").touch()
         cookie = folder / ".erlang.cookie"
         if not cookie.exists():
@@ -277,7 +281,28 @@ class RabbitMQ:
             "detached": "yes",
         }
 
+    def rabbitmqctl(self) -> Path:
+        """Return a program that is rabbitmqctl for this node, as an administrator has it.
+
+        Raises:
+            ServerError: it has not been started yet.
+        """
+        if self._folder is None:
+            raise ServerError("rabbitmqctl needs a running server")
+        lines = [
+            f"export {name}={shlex.quote(value)}"
+            for name, value in self._environment(self._folder).items()
+        ]
+        program = self._folder / "rabbitmqctl"
+        program.write_text(
+            "\n".join(["#!/bin/sh", *lines, f'exec {scripts() / "rabbitmqctl"} --quiet "$@"', ""])
+        )
+        program.chmod(0o700)
+        return program
+
     def _speaks_amqp(self) -> bool:
+        if self.settings.get("listeners.tcp") == "none":  # who asks needs a certificate
+            return "Server startup complete" in self.log_text()
         try:
             pika.BlockingConnection(pika.URLParameters(self.url())).close()
         except (AMQPError, OSError):

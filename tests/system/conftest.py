@@ -8,6 +8,7 @@ import pytest
 
 from tests.attacks.tally import TALLY
 from tests.servers import PostgreSQL, RabbitMQ
+from tests.system.guarded import Guarded
 from tests.system.installation import Installation
 
 
@@ -35,3 +36,20 @@ def pytest_terminal_summary(
     tally = config.stash.get(TALLY, None)
     if tally is not None:
         terminalreporter.write_line(tally.sentence())
+
+
+@pytest.fixture(scope="session")
+def guarded(rabbitmq: RabbitMQ, postgresql: PostgreSQL) -> Iterator[Guarded]:
+    """HttpCA's accounts with their least rights on RabbitMQ and PostgreSQL; no process runs."""
+    with tempfile.TemporaryDirectory(prefix="httpca-guarded-") as folder:
+        made = Guarded(
+            Path(folder) / "httpca",
+            rabbitmq_port=rabbitmq.port,
+            postgresql_port=postgresql.port,
+            tls="none",
+        )
+        made.apply(rabbitmq, postgresql)
+        try:
+            yield made
+        finally:
+            made.remove()

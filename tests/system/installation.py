@@ -73,6 +73,8 @@ class Installation:
         self.vhost = f"httpca-{tag}"
         self.databases = {side: f"httpca_{side}_{tag}" for side in ("web", "signer")}
         self._honcho: subprocess.Popen[str] | None = None
+        self.variables = {"HTTPCA_HOME": str(directory), "PORT": str(self.port)}
+        self.tokens = directory / "web"
         self.log = directory.with_suffix(".log")
         rabbitmq.add_vhost(self.vhost)
         self.broker = rabbitmq.url(vhost=self.vhost)
@@ -102,7 +104,7 @@ class Installation:
         with self.log.open("a") as log:
             self._honcho = subprocess.Popen(
                 command,
-                env=environment(HTTPCA_HOME=str(self.directory), PORT=str(self.port)),
+                env=environment(**self.variables),
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -143,7 +145,7 @@ class Installation:
 
     def token(self, name: str) -> str:
         """Make a requester's token."""
-        printed = done(httpca("token", "create", name, "--config", self.directory / "web"))
+        printed = done(httpca("token", "create", name, "--config", self.tokens))
         found = re.search(r"httpca_[A-Za-z0-9_-]+", printed)
         assert found is not None, printed
         return found[0]

@@ -286,7 +286,7 @@ def test_migrate_works_from_any_folder(
 
 def test_migrate_refuses_a_folder_without_a_database(ready: Path, capsys: Output) -> None:
     assert main(["migrate", "--config", str(ready / "approvers" / "approver")]) == 1
-    assert "only web and signer have a database" in capsys.readouterr().err
+    assert "only web, signer and owner have a database" in capsys.readouterr().err
     assert main(["migrate", "--config", str(ready / "nowhere")]) == 1
     assert "`httpca setup` makes it" in capsys.readouterr().err
 

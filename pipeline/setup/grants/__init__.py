@@ -1,0 +1,1 @@
+"""Accounts with the least rights that do: made by `httpca setup`, applied by `httpca grants apply`."""

@@ -1,0 +1,46 @@
+"""What each account may do in the signer's database; `httpca migrate` makes it so.
+
+The audit is append-only for all of them, and so are decisions, TBS and certificates: what was once
+decided or issued is not changed even by the signer itself.
+"""
+
+from typing import Final
+
+from pipeline.database.grants import REVISION_TABLE, Rights
+from pipeline.signer.tables import VIEW_DEFINITIONS, metadata
+
+_APPEND: Final = "SELECT, INSERT"
+
+RIGHTS: Final[Rights] = {
+    # `signer-worker`, `signer-clock`, and operators on the signer's host.
+    "signer": {
+        "requests": (
+            "SELECT, INSERT, UPDATE (state, revision, reason, changed_at, attempts,"
+            " next_attempt_at, told_revision, tell_at, expires_at)"
+        ),
+        "submissions": _APPEND,
+        "decisions": _APPEND,
+        "tbs": _APPEND,
+        "certificates": _APPEND,
+        "issuers": _APPEND,
+        "switches": "SELECT, INSERT, UPDATE",
+        "tries": "SELECT, INSERT, UPDATE (attempts, begun_at), DELETE",
+        "audit": _APPEND,
+        "heartbeats": "SELECT, INSERT, UPDATE, DELETE",
+        **dict.fromkeys(VIEW_DEFINITIONS, "SELECT"),
+        REVISION_TABLE: "SELECT",
+    },
+    # Who watches and reports: every table, no change.
+    "reader": {
+        **dict.fromkeys(metadata.tables, "SELECT"),
+        **dict.fromkeys(VIEW_DEFINITIONS, "SELECT"),
+        REVISION_TABLE: "SELECT",
+    },
+    # Approvers, each with an account of their own that is a member of this one: three views.
+    "approvers": {
+        **dict.fromkeys(metadata.tables, ""),
+        **dict.fromkeys(VIEW_DEFINITIONS, "SELECT"),
+        REVISION_TABLE: "",
+    },
+}
+"""By kind of account and table; empty where it may do nothing."""
