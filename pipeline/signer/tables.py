@@ -27,6 +27,7 @@ from pipeline.database.columns import (
     heartbeat_table,
     request_columns,
 )
+from pipeline.signer.tree_tables import tree_tables
 from pipeline.states import SIGNER, State
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -146,6 +147,7 @@ tries: Final = Table(
 """Submissions without a row in ``requests`` yet, whose examination may have killed a worker."""
 
 audit: Final = audit_table(metadata)
+tree: Final = tree_tables(metadata)
 heartbeats: Final = heartbeat_table(metadata)
 
 ledger: Final = Ledger(requests, audit, SIGNER)
