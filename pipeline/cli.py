@@ -32,6 +32,7 @@ COMMANDS = {
         "pipeline.commands.dead_letters:dead_letters",
         "Look at refused messages, and drop them.",
     ),
+    "audit": ("pipeline.commands.audit:audit", "Look into the signer's audit, and verify it."),
     "signer": ("pipeline.commands.signer:signer", "Stop all signing, or let it go on."),
 }
 """Every command, where it is, and what `--help` says of it."""

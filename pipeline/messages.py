@@ -44,6 +44,7 @@ MAX_SENTENCE: Final = 2000
 """Characters of a comment or a reason."""
 
 Sentence = Annotated[str, Meta(max_length=MAX_SENTENCE)]
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Revision = Annotated[int, Meta(ge=0, le=2**30)]
 
@@ -115,11 +116,24 @@ class IssuerNotice(Body, frozen=True):
     root: CertificateDer
 
 
+class CheckpointNotice(Body, frozen=True):
+    """A signed head of the signer's audit (C2SP checkpoint), and the key to verify it with.
+
+    ``proof`` proves that it continues the one of size ``extends`` (RFC 9162 §2.1.4), when there is one.
+    """
+
+    note: Sentence
+    key: Sentence
+    extends: Annotated[int, Meta(ge=0, lt=2**53)] | None = None
+    proof: Annotated[list[Hash], Meta(max_length=128)] = []
+
+
 class OutcomeBatch(Body, frozen=True):
     """What the web side does not know yet, with the issuers of the certificates in it."""
 
     outcomes: Annotated[list[Outcome], Meta(max_length=MAX_ITEMS)] = []
     issuers: Annotated[list[IssuerNotice], Meta(max_length=16)] = []
+    checkpoints: Annotated[list[CheckpointNotice], Meta(max_length=16)] = []
 
 
 CARRIES: Final[dict[str, type[Body]]] = {

@@ -27,6 +27,8 @@ class Clock(Settings, frozen=True):
     announce: Seconds = 300.0
     expire: Seconds = 60.0
     certificates: Seconds = 3600.0
+    sequence: Seconds = 2.0
+    checkpoint: Seconds = 60.0
 
 
 class SignerWorker(Worker, frozen=True):
@@ -43,7 +45,8 @@ class SignerSettings(Settings, frozen=True):
     ``message_passphrase_file`` that of the message key; a relative path is below the side's folder.
     ``expiry_days`` is how many days before a certificate's end that is said. ``waiting_days`` is
     how long a request waits for an approver before it expires. ``tell_delay`` is for how many
-    seconds a state that `sign` is about to end is kept to ourselves.
+    seconds a state that `sign` is about to end is kept to ourselves. ``checkpoints`` is the folder
+    in which signed heads of the audit are kept; a relative path is below the side's folder.
     """
 
     role: Literal["signer"]
@@ -55,6 +58,7 @@ class SignerSettings(Settings, frozen=True):
     expiry_days: ExpiryDays = msgspec.field(default_factory=default_expiry_days)
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     tell_delay: Seconds = 2.0
+    checkpoints: Annotated[str, Meta(min_length=1)] = "data/checkpoints"
     directory: str = ""
     worker: SignerWorker = SignerWorker()
     clock: Clock = Clock()

@@ -19,7 +19,7 @@ from cryptography import x509
 from pipeline.clock import Clock, now
 from pipeline.crypto.identity import Sender
 from pipeline.errors import SettingsError
-from pipeline.setup import ca, files, message_ca, settings_files
+from pipeline.setup import audit_key, ca, files, message_ca, settings_files
 from pipeline.setup.message_ca import MessageCa
 from pipeline.setup.options import COMMAND, SetupOptions
 from pipeline.signer.keys import file as key_file
@@ -73,6 +73,7 @@ def _fill(
     _certificate_authority(directory, options, passphrase, moment)
     policy = resources("settings").joinpath("policy.toml").read_bytes()
     files.write(directory / "signer" / "policy.toml", policy)
+    audit_key.make(directory / "signer")
 
 
 def _identity(

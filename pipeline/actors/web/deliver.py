@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
 from pipeline.actors.web.side import WebSide
+from pipeline.actors.web.witness import witness
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
@@ -31,6 +32,7 @@ def deliver(side: WebSide, received: Received) -> None:
     """Apply outcomes; on an error of one item, each in a transaction of its own."""
     batch = received.body_as(OutcomeBatch)
     _learn(side, batch.issuers)
+    witness(side, batch.checkpoints)
     outcomes = _latest(batch.outcomes)
     try:
         _apply(side, outcomes)

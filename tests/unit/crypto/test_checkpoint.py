@@ -1,4 +1,4 @@
-"""Signed notes and checkpoints, against the example of their specification and one mistake at a time."""
+"""Signed notes and checkpoints, against a published example and one mistake at a time."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -76,7 +76,13 @@ def test_a_note_that_we_signed_and_that_is_no_checkpoint_is_refused(text: str) -
 
 @pytest.mark.parametrize(
     "written",
-    ["", "name", "name+00000000+AA==", KEY.replace("530d903a", "530d903b"), KEY.replace("+A", "+B")],
+    [
+        "",
+        "name",
+        "name+00000000+AA==",
+        KEY.replace("530d903a", "530d903b"),
+        KEY.replace("+A", "+B"),
+    ],
 )
 def test_what_is_no_verifier_key_is_refused(written: str) -> None:
     with pytest.raises(NoteRefused):
