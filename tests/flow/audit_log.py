@@ -128,9 +128,11 @@ def forge(connection: Connection) -> None:
         for leaf, (entry, hashed) in enumerate(zip(entries, hashes, strict=True))
     ]
     connection.execute(insert(tree.leaves), leaves)
-    rows = [{"level": one, "position": at, "hash": hashed} for one, at, hashed in nodes]
-    connection.execute(insert(tree.nodes), rows)
-    connection.execute(tree.head.update().values(size=edge.size, edge=edge.write()))
+    for level, position, hashed in nodes:
+        row = {"level": level, "position": position, "hash": hashed}
+        connection.execute(insert(tree.nodes), row)
+    values = {"size": edge.size, "edge": edge.write(), "highest": max(entries)}
+    connection.execute(tree.head.update().values(values))
 
 
 def kinds(report: Report) -> set[str]:

@@ -51,15 +51,15 @@ def signer_database(
 ) -> Iterator[Database]:
     """A signer database with its schema and nothing in it, on both kinds, for a module of tests."""
     name = f"signer_{secrets.token_hex(6)}"
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql")
+    server = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    if server is not None:
         database = open_database(server.create_database(name))
     else:
         database = open_database(f"sqlite:///{tmp_path_factory.mktemp(name) / 'signer.db'}")
     migrate(database, "signer")
     yield database
     database.dispose()
-    if request.param == "postgresql":
+    if server is not None:
         server.drop_database(name)
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, insert, select
 from sqlalchemy.exc import DatabaseError
 
 from pipeline.database.engine import Database
@@ -180,7 +180,7 @@ def test_the_stored_tree_proves_what_its_head_says(empty_log: Log) -> None:
 
 @pytest.mark.parametrize("table", [audit, tree.leaves, tree.nodes, tree.checkpoints])
 @pytest.mark.parametrize("verb", ["change", "remove", "truncate"])
-def test_the_database_refuses_every_change(empty_log: Log, table: audit, verb: str) -> None:  # type: ignore[valid-type]
+def test_the_database_refuses_every_change(empty_log: Log, table: Table, verb: str) -> None:
     empty_log.write(300)
     empty_log.sequence()
     empty_log.sign()

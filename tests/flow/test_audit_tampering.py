@@ -86,7 +86,11 @@ TAMPERINGS = {
         {"rewritten", "node", "head"},
         "leaf 0 to leaf 104 ",
     ),
-    "removes a leaf": (["DELETE FROM audit_leaves WHERE leaf = 50"], {"leaf-removed", "inserted"}, "leaf 50 "),
+    "removes a leaf": (
+        ["DELETE FROM audit_leaves WHERE leaf = 50"],
+        {"leaf-removed", "inserted"},
+        "from leaf 50 on",
+    ),
     "inserts a leaf": (
         [("INSERT INTO audit_leaves (leaf, entry, hash) SELECT 605, -1, hash FROM audit_leaves"
          " WHERE leaf = 50")],
