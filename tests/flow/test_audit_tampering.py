@@ -15,6 +15,10 @@ FIRST = 100 + CERTIFICATES
 OTHER = "'2026-03-01 12:00:49.000002'"
 
 
+def hyphens(name: str) -> str:
+    return name.replace(" ", "-")
+
+
 @pytest.fixture(scope="module")
 def log(signer_database: Database) -> Iterator[Log]:
     """A log of 605 entries with three kept checkpoints; tests roll back what they do to it."""
@@ -171,7 +175,7 @@ def test_a_log_that_nobody_touched_is_verified(log: Log) -> None:
     assert report.waiting == 0
 
 
-@pytest.mark.parametrize("name", TAMPERINGS)
+@pytest.mark.parametrize("name", TAMPERINGS, ids=hyphens)
 def test_it_is_found_out_when_somebody(name: str, log: Log) -> None:
     statements, expected, names = TAMPERINGS[name]
     with log.database.engine.connect() as connection:
@@ -211,7 +215,7 @@ FORGERIES = {
 }
 
 
-@pytest.mark.parametrize("name", FORGERIES)
+@pytest.mark.parametrize("name", FORGERIES, ids=hyphens)
 def test_a_kept_checkpoint_finds_it_out_when_somebody_makes_the_tree_anew_and(
     name: str, log: Log
 ) -> None:

@@ -113,10 +113,10 @@ class _Walk:
             return
         for row in rows:
             for level, position, hashed in self.edge.append(row.hash):
-                if (
-                    level % STORED_LEVELS == 0
-                    and self._nodes.pop((level, position), None) != hashed
-                ):
+                if level % STORED_LEVELS:
+                    continue
+                stored = self._nodes.pop((level, position), None)
+                if stored != hashed:
                     self._report.found(
                         "node", f"node {position} of level {level} is not the one of its leaves"
                     )
