@@ -2,12 +2,15 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pipeline.commands.options import answer, config_option, json_option
 from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pipeline.database.engine import Database
 
 
 @click.command()
@@ -24,6 +27,8 @@ def migrate(directory: Path, as_json: bool) -> None:
         before = migrations.current(database, side)
         migrations.migrate(database, side)
         after = migrations.current(database, side)
+        if side == "signer" and before != after:
+            _record(database, before, after)
     finally:
         database.dispose()
     where = database.engine.url.render_as_string(hide_password=True)
@@ -33,6 +38,18 @@ def migrate(directory: Path, as_json: bool) -> None:
         {"side": side, "database": where, "before": before, "after": after},
         f"The database of the {side} side ({where}) {changed} revision {after}.",
     )
+
+
+def _record(database: "Database", before: str | None, after: str | None) -> None:
+    """Put on record who changed the signer's schema."""
+    from pipeline.clock import now
+    from pipeline.commands.signer_database import operator
+    from pipeline.database.advance import record
+    from pipeline.signer.tables import audit
+
+    with database.write() as connection:
+        details = {"operator": operator(), "before": before, "after": after}
+        record(connection, audit, "schema-migrated", details, now())
 
 
 def _side_and_database(directory: Path) -> tuple[Literal["web", "signer"], str]:

@@ -170,6 +170,25 @@ def test_entries_are_listed_by_request_event_and_time(
     assert "no such entry" in run(capsys, *listing, "--event", "x")[1]
 
 
+def test_who_made_the_schema_is_on_record(
+    world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    signer = world.directory / "signer"
+    settings = signer / "settings.toml"
+    old = "sqlite:///data/signer.db"
+    assert old in settings.read_text()
+    settings.write_text(settings.read_text().replace(old, "sqlite:///data/other.db"))
+
+    assert run(capsys, "migrate", "--config", signer)[0] == 0
+    assert run(capsys, "migrate", "--config", signer)[0] == 0
+
+    listed = json.loads(run(capsys, "audit", "list", "--config", signer, "--json")[1])["entries"]
+    assert [(one["event"], one["details"]["after"]) for one in listed] == [
+        ("schema-migrated", "signer_0001")
+    ]
+    assert listed[0]["details"]["operator"]
+
+
 def test_a_new_key_is_made_only_where_there_is_none(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
