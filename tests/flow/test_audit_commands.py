@@ -8,9 +8,10 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.database.append_only import statements
+from pipeline.run.signer_clock import SignerClock
 from pipeline.signer.tables import audit
 from tests.flow.audit_log import unlock
-from tests.flow.test_audit_checkpoints import checkpoint_and_deliver, issue
+from tests.flow.test_audit_checkpoints import checkpoint_and_deliver, issue, told
 from tests.flow.world import World
 
 
@@ -207,5 +208,10 @@ def test_a_new_key_is_made_only_where_there_is_none(
     assert run(capsys, "audit", "verify", "--config", signer)[0] == 0
     events = json.loads(run(capsys, "audit", "list", "--config", signer, "--json")[1])["entries"]
     assert events[-1]["event"] == "audit-key-made"
+    world.signer_clock = SignerClock(world.signer)
+    checkpoint_and_deliver(world)
+    assert run(capsys, "audit", "verify", "--config", signer)[0] == 0
+    first, second = told(world)
+    assert (second.extends, second.origin != first.origin) == (first.size, True)
     for key in ("nonsense", str(signer / "settings.toml")):
         assert run(capsys, "audit", "verify", "--config", signer, "--key", key)[0] == 1

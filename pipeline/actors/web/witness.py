@@ -6,7 +6,7 @@ Nothing is thrown away: a head that contradicts or does not continue another is 
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.actors.web.side import WebSide
@@ -33,7 +33,8 @@ def witness(side: WebSide, notices: Sequence[CheckpointNotice]) -> None:
 
 
 def _store(side: WebSide, connection: Connection, notice: CheckpointNotice, signed: Signed) -> None:
-    known = _roots(connection, signed.checkpoint.origin, signed.size)
+    ours = audit_checkpoints.c.origin == signed.checkpoint.origin
+    known = _roots(connection, ours, audit_checkpoints.c.size == signed.size)
     if signed.root.hex() in known:
         return
     first = not _any(connection)
@@ -58,10 +59,13 @@ def _store(side: WebSide, connection: Connection, notice: CheckpointNotice, sign
 
 
 def _continues(connection: Connection, notice: CheckpointNotice, signed: Signed) -> bool:
-    """Tell whether it is proved to continue a checkpoint that we have ourselves."""
+    """Tell whether it is proved to continue a checkpoint that we have ourselves.
+
+    That one may have been signed with a former key, under another name: it is the same tree.
+    """
     if notice.extends is None:
         return False
-    older = _roots(connection, signed.checkpoint.origin, notice.extends)
+    older = _roots(connection, audit_checkpoints.c.size == notice.extends)
     return any(
         verify_consistency(
             notice.extends, bytes.fromhex(root), signed.size, signed.root, notice.proof
@@ -70,11 +74,8 @@ def _continues(connection: Connection, notice: CheckpointNotice, signed: Signed)
     )
 
 
-def _roots(connection: Connection, origin: str, size: int) -> set[str]:
-    query = select(audit_checkpoints.c.root).where(
-        audit_checkpoints.c.origin == origin, audit_checkpoints.c.size == size
-    )
-    return set(connection.scalars(query))
+def _roots(connection: Connection, *conditions: ColumnElement[bool]) -> set[str]:
+    return set(connection.scalars(select(audit_checkpoints.c.root).where(*conditions)))
 
 
 def _any(connection: Connection) -> bool:

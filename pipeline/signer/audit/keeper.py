@@ -37,7 +37,9 @@ class Keeper:
         self._side = side
         self._key = log_key.load(directory)
         self.verifier = checkpoint.verifier(self._key.public_key())
-        self.kept = Kept(directory / side.settings.checkpoints, [self.verifier])
+        public = directory / log_key.PUBLIC  # holds our former keys too, which signed what we kept
+        former = log_key.load_verifiers(public) if public.exists() else []
+        self.kept = Kept(directory / side.settings.checkpoints, [self.verifier, *former])
 
     def sequence(self) -> int:
         """Give every committed entry its place; return to how many."""

@@ -49,7 +49,7 @@ class Kept:
 
     def keep(self, signed: Signed, now: datetime) -> None:
         """Keep a checkpoint as the latest, and among those of its month."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         month = self.folder / f"{now:%Y-%m}.txt"
         with os.fdopen(os.open(month, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
             file.write(signed.note.encode())
