@@ -25,6 +25,7 @@ from pipeline.stages import DELIVER
 from pipeline.web.tables import audit_checkpoints
 from tests.flow.audit_log import forge, unlock
 from tests.flow.test_audit_sequencer import Killed, Mortal
+from tests.flow.test_restore import back_up, restore
 from tests.flow.world import World
 
 
@@ -186,6 +187,24 @@ def test_a_log_that_is_shorter_than_its_kept_head_says_so(world: World) -> None:
         forge(connection)
     assert checkpoint_and_deliver(world).size == 2
     assert events(world, "audit-forked")[0]["kept_size"] == first.size
+
+
+def test_a_signer_that_was_restored_says_so_in_its_log(world: World) -> None:
+    issue(world, "a.test")
+    checkpoint_and_deliver(world)
+    backup = back_up(world.signer_database)
+    issue(world, "b.test")
+    forgotten = checkpoint_and_deliver(world)
+    restore(world.signer_database, backup)
+
+    again = checkpoint_and_deliver(world)
+
+    assert again.size < forgotten.size
+    assert events(world, "audit-forked")[0]["kept_root"] == forgotten.root.hex()
+    trusted = [world.signer_clock.keeper.verifier]
+    assert verify(world.signer_database, trusted, []).findings == []
+    report = verify(world.signer_database, trusted, [("the forgotten one", forgotten)])
+    assert [finding.kind for finding in report.findings] == ["shorter"]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
