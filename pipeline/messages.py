@@ -51,6 +51,7 @@ Sentence = Annotated[str, Meta(max_length=MAX_SENTENCE)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 # Not "$", which a line break may follow: such an id is another one for SQLite, and none for PostgreSQL.
 
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Revision = Annotated[int, Meta(ge=0, le=2**30)]
 
 
@@ -124,11 +125,24 @@ class IssuerNotice(Body, frozen=True):
     root: CertificateDer
 
 
+class CheckpointNotice(Body, frozen=True):
+    """A signed head of the signer's audit (C2SP checkpoint), and the key to verify it with.
+
+    ``proof`` proves that it continues the one of size ``extends`` (RFC 9162 §2.1.4), when there is one.
+    """
+
+    note: Sentence
+    key: Sentence
+    extends: Annotated[int, Meta(ge=0, lt=2**53)] | None = None
+    proof: Annotated[list[Hash], Meta(max_length=128)] = []
+
+
 class OutcomeBatch(Body, frozen=True):
     """What the web side does not know yet, with the issuers of the certificates in it."""
 
     outcomes: Annotated[list[Outcome], Meta(max_length=MAX_ITEMS)] = []
     issuers: Annotated[list[IssuerNotice], Meta(max_length=MAX_ISSUERS)] = []
+    checkpoints: Annotated[list[CheckpointNotice], Meta(max_length=16)] = []
 
 
 CARRIES: Final[dict[str, type[Body]]] = {

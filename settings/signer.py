@@ -31,6 +31,8 @@ class Clock(Settings, frozen=True):
     look_ahead: Seconds = 21600.0
     expire: Seconds = 60.0
     certificates: Seconds = 3600.0
+    sequence: Seconds = 2.0
+    checkpoint: Seconds = 60.0
 
 
 class SignerSettings(Settings, frozen=True):
@@ -43,6 +45,8 @@ class SignerSettings(Settings, frozen=True):
     said. ``waiting_days`` is how long a request waits for an approver before it expires;
     ``warning_days`` how long before an issuing CA cuts certificates short that is warned of.
     ``tell_delay`` is for how many seconds a state that `sign` is about to end is kept to ourselves.
+    ``checkpoints`` is the folder in which signed heads of the audit are kept; a relative path is below
+    the side's folder.
     """
 
     role: Literal["signer"]
@@ -58,6 +62,7 @@ class SignerSettings(Settings, frozen=True):
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     warning_days: Annotated[float, Meta(gt=0, le=3650)] = 60.0
     tell_delay: Seconds = 2.0
+    checkpoints: Annotated[str, Meta(min_length=1)] = "data/checkpoints"
     directory: str = ""
     worker: Worker = Worker()
     clock: Clock = Clock()

@@ -11,10 +11,12 @@ from typing import Any
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from pipeline.crypto import checkpoint
 from pipeline.crypto import csr as csrs
 from pipeline.database.advance import Move, advance
 from pipeline.database.engine import Database, open_database
@@ -132,6 +134,23 @@ class Website:
             known = connection.execute(select(tables.issuers)).first()
             if known is None:
                 connection.execute(tables.issuers.insert().values(values))
+
+    def checkpoint(self, size: int, extends: int | None = None) -> str:
+        """Let the signer tell a signed head of its audit; return it."""
+        key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+        signed = checkpoint.sign(size, bytes(32), key)
+        values = {
+            "origin": signed.checkpoint.origin,
+            "size": size,
+            "root": signed.root.hex(),
+            "extends": extends,
+            "note": signed.note,
+            "key": str(checkpoint.verifier(key.public_key())),
+            "received_at": self.moment,
+        }
+        with self.database.write() as connection:
+            connection.execute(tables.audit_checkpoints.insert().values(values))
+        return signed.note
 
     def issue(self, request_id: str) -> bytes:
         """Let the signer tell of the certificate that it made; return that (DER)."""

@@ -69,6 +69,8 @@ def drop_(letter_id: str | None, everything: bool, directory: Path, as_json: boo
     if (letter_id is None) != everything:
         raise click.UsageError("give the ID of a dead letter, or --all")
     url, queues = _side(directory)
+    if _role(directory) is Role.SIGNER:
+        _record_drop(directory, letter_id or "all")
     count = drop(url, queues, lambda one: everything or one.id.startswith(letter_id or " "))
     if not count and not everything:
         raise NothingFound(f"there is no dead letter {letter_id}")
@@ -78,6 +80,18 @@ def drop_(letter_id: str | None, everything: bool, directory: Path, as_json: boo
 def _line(header: str) -> str:
     """Return what a header says, fit for a terminal: whoever owns the broker can write anything."""
     return visible(header, 60)
+
+
+def _record_drop(directory: Path, which: str) -> None:
+    """No audit entry, no action: what an operator is about to drop is on record before."""
+    from pipeline.clock import now
+    from pipeline.commands.signer_database import operator, signer_database
+    from pipeline.database.advance import record
+    from pipeline.signer.tables import audit
+
+    with signer_database(directory) as database, database.write() as connection:
+        details = {"operator": operator(), "which": which}
+        record(connection, audit, "dead-letters-dropped", details, now())
 
 
 def _summary(letter: DeadLetter) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pipeline.errors import SettingsError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from pipeline.database.engine import Database
     from pipeline.database.grants import Rights
     from settings.owner import OwnerSettings
 
@@ -37,6 +38,8 @@ def migrate(directory: Path, as_json: bool) -> None:
         before = migrations.current(database, side)
         migrations.migrate(database, side, grant)
         after = migrations.current(database, side)
+        if side == "signer" and before != after:
+            _record(database, before, after)
     finally:
         database.dispose()
     where = database.engine.url.render_as_string(hide_password=True)
@@ -47,6 +50,18 @@ def migrate(directory: Path, as_json: bool) -> None:
         found["accounts"] = sorted(accounts.values())
         sentence += f" Granted their rights: {', '.join(sorted(accounts.values()))}."
     answer(as_json, found, sentence)
+
+
+def _record(database: "Database", before: str | None, after: str | None) -> None:
+    """Put on record who changed the signer's schema."""
+    from pipeline.clock import now
+    from pipeline.commands.signer_database import operator
+    from pipeline.database.advance import record
+    from pipeline.signer.tables import audit
+
+    with database.write() as connection:
+        details = {"operator": operator(), "before": before, "after": after}
+        record(connection, audit, "schema-migrated", details, now())
 
 
 def _side_and_database(directory: Path) -> tuple[Side, str, dict[str, str] | None]:

@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import BigInteger as _BigInteger
 
+from pipeline.database.append_only import append_only
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -83,14 +85,16 @@ def request_columns() -> list[Column[Any]]:
 
 def audit_table(metadata: MetaData) -> Table:
     """Return a side's audit table: one row for each thing that was done, never changed."""
-    return Table(
-        "audit",
-        metadata,
-        Column("id", BigInteger, Identity(), primary_key=True),
-        Column("at", UtcDateTime, nullable=False),
-        Column("event", String(64), nullable=False),
-        Column("request_id", RequestId, index=True),
-        Column("details", JSON, nullable=False),
+    return append_only(
+        Table(
+            "audit",
+            metadata,
+            Column("id", BigInteger, Identity(), primary_key=True),
+            Column("at", UtcDateTime, nullable=False),
+            Column("event", String(64), nullable=False),
+            Column("request_id", RequestId, index=True),
+            Column("details", JSON, nullable=False),
+        )
     )
 
 

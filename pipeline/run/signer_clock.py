@@ -1,5 +1,5 @@
 """Process `signer-clock`: sweeps, lets requests expire, takes revoked approvers' decisions out of
-the count, announces the issuing CAs, heartbeats.
+the count, announces the issuing CAs, keeps the audit's log, heartbeats.
 
 It works without the CA's key.
 """
@@ -29,6 +29,7 @@ from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import counting
 from pipeline.signer.ending import ending
+from pipeline.signer.audit.keeper import Keeper
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests
 from pipeline.stages import DELIVER, SIGN, TRANSMIT
@@ -73,6 +74,7 @@ class SignerClock:
     def __init__(self, side: SignerSide) -> None:
         self.side = side
         self._expiry = ExpiryWatch(side.settings.expiry_days)
+        self.keeper = Keeper(side, Path(side.settings.directory))
 
     def start(self) -> None:
         """Start the jobs."""
@@ -84,6 +86,8 @@ class SignerClock:
                 "recount": (intervals.expire, self.recount),
                 "announce": (intervals.announce, self.announce),
                 "look-ahead": (intervals.look_ahead, self.look_ahead),
+                "sequence": (intervals.sequence, self.sequence),
+                "checkpoint": (intervals.checkpoint, self.checkpoint),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
                 "certificates": (intervals.certificates, self.certificates),
@@ -164,6 +168,17 @@ class SignerClock:
     def announce(self) -> None:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""
         self.side.send(DELIVER, OutcomeBatch(issuers=self.side.issuers.notices()))
+        self.keeper.tell(again=True)
+
+    def sequence(self) -> None:
+        """Give the audit's new entries their places in its tree."""
+        self.keeper.sequence()
+
+    def checkpoint(self) -> None:
+        """Sign the audit's head if it has grown, keep it, and tell the web side."""
+        self.keeper.sequence()
+        self.keeper.sign()
+        self.keeper.tell()
 
     def certificates(self) -> None:
         """Say which of our own certificates end soon."""

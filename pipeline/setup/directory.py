@@ -25,6 +25,7 @@ from pipeline.setup.issuing import KeyWish, make_key
 from pipeline.setup.grants import accounts
 from pipeline.setup.grants import write as grants
 from pipeline.setup.grants.write import Grants
+from pipeline.setup import audit_key, ca, files, message_ca, settings_files
 from pipeline.setup.message_ca import MessageCa
 from pipeline.setup.options import COMMAND, SetupOptions
 from pipeline.signer.keys import SigningKey
@@ -118,6 +119,7 @@ def _fill(
     _certificate_authority(directory, options, passphrase, moment)
     policy = resources("settings").joinpath("policy.toml").read_bytes()
     files.write(directory / "signer" / "policy.toml", policy)
+    audit_key.make(directory / "signer")
 
 
 def _identity(

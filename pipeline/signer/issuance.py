@@ -1,6 +1,8 @@
 """Issue a group of requests: TBS before signature, and only stored bytes ever leave."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
 
 import structlog
 from sqlalchemy import Connection, insert, select
@@ -9,14 +11,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
-from pipeline.database.advance import advance
+from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
-from pipeline.signer.tables import certificates, ledger, requests, submissions, tbs
+from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
 from pipeline.states import State
 
 log = structlog.get_logger(__name__)
@@ -45,7 +47,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
     """Step 2: commit the TBS of each request that has none yet; the first stored one wins."""
     with side.database.read() as connection:
         rows = connection.execute(
-            select(submissions, tbs.c.serial)
+            select(submissions, tbs.c.serial, tbs.c.issuer.label("tbs_issuer"))
             .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
             .where(submissions.c.request_id.in_(ids))
         ).all()
@@ -72,17 +74,31 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
                 "created_at": now,
             }
         )
-    if fresh:
-        with side.database.write() as connection:
-            waiting = _still_waiting(connection, [row["request_id"] for row in fresh])
-            wanted = [row for row in fresh if row["request_id"] in waiting]
-            if wanted:
-                dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-                statement = dialect.insert(tbs)
-                connection.execute(
-                    statement.on_conflict_do_nothing(index_elements=[tbs.c.request_id]), wanted
-                )
+    with side.database.write() as connection:
+        waiting = _still_waiting(connection, [row["request_id"] for row in fresh]) if fresh else ()
+        wanted = [row for row in fresh if row["request_id"] in waiting]
+        if wanted:
+            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+            statement = dialect.insert(tbs)
+            connection.execute(
+                statement.on_conflict_do_nothing(index_elements=[tbs.c.request_id]), wanted
+            )
+        again = [row.tbs_issuer for row in rows if row.serial is not None]
+        _note_use_of_keys(connection, [row["issuer"] for row in wanted], again, now)
     return read
+
+
+def _note_use_of_keys(
+    connection: Connection, first: Sequence[str], again: Sequence[str], now: datetime
+) -> None:
+    """No audit entry, no action: what a key is about to sign is on record before it does.
+
+    Each issuance says issuer and serial itself, so that one entry for each issuer and batch is enough;
+    ``again`` counts what may have been signed before, by a worker that then died.
+    """
+    for issuer in sorted({*first, *again}):
+        counts = {"count": first.count(issuer), "again": again.count(issuer)}
+        record(connection, audit, "signing-begun", {"issuer": issuer, **counts}, now)
 
 
 def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -121,6 +137,15 @@ def _issuer(side: SignerSide, fingerprint: str) -> Issuer:
     return issuer
 
 
+def issued_details(row: AnyRow, certificate: bytes) -> dict[str, str]:
+    """Return what the audit says of a certificate, so that an entry proves which one it is about."""
+    return {
+        "serial": row.serial,
+        "issuer": row.issuer,
+        "certificate": sha256(certificate).hexdigest(),
+    }
+
+
 def _store(
     side: SignerSide,
     group: Sequence[AnyRow],
@@ -131,7 +156,7 @@ def _store(
     now = side.now()
     with side.database.write() as connection:
         moves = [
-            move(row, State.ISSUED, now, details={"serial": prepared[row.id].serial})
+            move(row, State.ISSUED, now, details=issued_details(prepared[row.id], signed[row.id]))
             for row in group
         ]
         issued = advance(connection, ledger, "sign", moves, now)

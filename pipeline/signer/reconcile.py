@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.crypto import public_keys
@@ -104,9 +105,10 @@ def _import_issued(
     )
     if stored is not None:
         return "known" if stored == held.certificate else "conflict: another certificate is here"
-    details = {"serial": f"{certificate.serial_number:040x}"}
+    details = _details(held, certificate)
     if row is None:
         _admit(connection, issuers, held, now)
+        record(connection, audit, "certificate-imported", details, now, held.id)
     elif State(row.state) in FINAL:
         return f"conflict: it is {row.state} here"
     else:
@@ -151,6 +153,14 @@ def _admit(connection: Connection, issuers: Issuers, held: Held, now: datetime) 
         "policy_digest": "",
     }
     connection.execute(insert(submissions), [submission])
+
+
+def _details(held: Held, certificate: x509.Certificate) -> dict[str, Any]:
+    return {
+        "serial": f"{certificate.serial_number:040x}",
+        "issuer": held.issuer,
+        "certificate": certificate.fingerprint(hashes.SHA256()).hex(),
+    }
 
 
 def _store(

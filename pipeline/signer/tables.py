@@ -28,6 +28,7 @@ from pipeline.database.columns import (
     request_columns,
 )
 from pipeline.database.tries import tries_table
+from pipeline.signer.tree_tables import tree_tables
 from pipeline.states import SIGNER, State
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -145,6 +146,7 @@ tries: Final = tries_table(metadata)
 """Submissions without a row in ``requests`` yet, and decisions, that may have killed a worker."""
 
 audit: Final = audit_table(metadata)
+tree: Final = tree_tables(metadata)
 heartbeats: Final = heartbeat_table(metadata)
 
 ledger: Final = Ledger(requests, audit, SIGNER)

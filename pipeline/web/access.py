@@ -47,6 +47,7 @@ ENDPOINTS: Final = {
     "api.certificate": Admits.EVERYBODY,
     "api.withdraw": Admits.EVERYBODY,
     "api.authorities": Admits.EVERYBODY,
+    "api.checkpoints": Admits.EVERYBODY,
     "api.root": Admits.EVERYBODY,
     "html.form": Admits.EVERYBODY,
     "html.edit": Admits.EVERYBODY,

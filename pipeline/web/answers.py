@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from pipeline.web import authorities, formats
+from pipeline.web import authorities, checkpoints, formats
 from pipeline.web.lookup import Found
 from pipeline.web.problems import ProblemDetails
 
@@ -74,6 +74,24 @@ class AuthorityList(msgspec.Struct, frozen=True):
     issuers: list[Authority]
 
 
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A signed head of the signer's audit; ``extends`` is the size of the one that it continues."""
+
+    origin: str
+    size: int
+    root: str
+    extends: int | None
+    note: str
+    key: str
+    received_at: datetime
+
+
+class CheckpointList(msgspec.Struct, frozen=True):
+    """Signed heads of the signer's audit."""
+
+    checkpoints: list[Checkpoint]
+
+
 def request_address(request_id: str) -> str:
     """Return a request's address in the API."""
     return f"/api/v1/requests/{request_id}"
@@ -103,6 +121,11 @@ def authority(known: authorities.Authority) -> Authority:
         root=known.root.pem,
         root_fingerprint=known.root.fingerprint,
     )
+
+
+def checkpoint(known: checkpoints.Known) -> Checkpoint:
+    """Return a signed head of the signer's audit."""
+    return Checkpoint(**{name: getattr(known, name) for name in Checkpoint.__struct_fields__})
 
 
 def json(

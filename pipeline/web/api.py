@@ -8,6 +8,7 @@ from structlog.contextvars import bind_contextvars
 
 from pipeline.errors import N_, RequesterError
 from pipeline.web import answers, api_input, authorities, formats, lookup
+from pipeline.web import checkpoints as known_checkpoints
 from pipeline.web.access import requester
 from pipeline.web.lookup import Found
 from pipeline.web.notifier import Waited
@@ -114,6 +115,14 @@ def listed_authorities() -> Response:
     with site().database.read() as connection:
         found = authorities.known(connection)
     return answers.json(answers.AuthorityList([answers.authority(one) for one in found]))
+
+
+@api.get("/audit/checkpoints")
+def checkpoints() -> Response:
+    """List the signed heads of the signer's audit, the newest first."""
+    with site().database.read() as connection:
+        found = known_checkpoints.newest(connection, api_input.limit(request))
+    return answers.json(answers.CheckpointList([answers.checkpoint(one) for one in found]))
 
 
 @api.get("/ca.pem")

@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from pipeline.errors import N_, RequesterError
 from pipeline.states import State
-from pipeline.web import authorities, delays, lookup, progress
+from pipeline.web import authorities, checkpoints, delays, lookup, progress
 from pipeline.web.access import requester
 from pipeline.web.api import certificate_answer, root_answer
 from pipeline.web.delays import Broker
@@ -141,8 +141,11 @@ def listed_authorities() -> ResponseReturnValue:
     """Show the CA certificates, their fingerprints, and how to install the root."""
     with site().database.read() as connection:
         known = authorities.known(connection)
+        heads = checkpoints.newest(connection, 1)
     roots = {authority.root.fingerprint: authority.root for authority in known}
-    return render_template("ca.html", authorities=known, roots=list(roots.values()))
+    return render_template(
+        "ca.html", authorities=known, roots=list(roots.values()), head=heads[0] if heads else None
+    )
 
 
 @html.get("/ca.pem")

@@ -231,6 +231,25 @@ DOCUMENT: Final[dict[str, Any]] = {
                 "responses": {"200": _json("AuthorityList", "The CAs."), **_problems()},
             }
         },
+        "/api/v1/audit/checkpoints": {
+            "get": {
+                "operationId": "checkpoints",
+                "summary": "List the signed heads of the signer's audit, the newest first",
+                "description": (
+                    "Whoever keeps one can have it proved later (`httpca audit verify`) that nothing"
+                    " in the audit was changed, removed or inserted before it."
+                ),
+                "security": _OPTIONAL_TOKEN,
+                "parameters": [
+                    _query("limit", "How many.", type="integer", minimum=1, maximum=LARGEST_PAGE)
+                    | {"example": PAGE}
+                ],
+                "responses": {
+                    "200": _json("CheckpointList", "The heads."),
+                    **_problems(400),
+                },
+            }
+        },
         "/api/v1/ca.pem": {
             "get": {
                 "operationId": "root",

@@ -124,6 +124,24 @@ SCHEMAS: Final[dict[str, Any]] = {
         "The issuing CAs, the one heard of last first.",
         issuers={"type": "array", "items": ref("Authority")},
     ),
+    "Checkpoint": _object(
+        "A signed head of the signer's audit.",
+        origin=_text("Names the log; it follows from the key."),
+        size={"type": "integer", "minimum": 0, "description": "How many entries it has."},
+        root=_text("The root of its Merkle tree (RFC 9162), in hexadecimal.", **_FINGERPRINT),
+        extends={
+            "type": ["integer", "null"],
+            "description": "The size of an earlier one here that it was proved to continue;"
+            " null on the first, and where there was no proof.",
+        },
+        note=_text("The checkpoint as it was signed (C2SP tlog-checkpoint)."),
+        key=_text("The verifier key (C2SP signed-note). Compare it with one from elsewhere."),
+        received_at=_text("When the signer told it.", **_TIME),
+    ),
+    "CheckpointList": _object(
+        "Signed heads of the signer's audit, the newest first.",
+        checkpoints={"type": "array", "items": ref("Checkpoint")},
+    ),
     "Problem": _object(
         "A problem (RFC 9457).",
         type=_text("The kind of problem.", pattern="^/problems/[a-z0-9-]+$"),

@@ -3,19 +3,23 @@
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
+    Identity,
     Index,
     LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
 from pipeline.database.advance import Ledger
+from pipeline.database.append_only import append_only
 from pipeline.database.columns import (
     NAMING,
     RequestId,
@@ -26,6 +30,7 @@ from pipeline.database.columns import (
     request_columns,
 )
 from pipeline.database.tries import tries_table
+from pipeline.database.columns import BigInteger as GrowingKey
 from pipeline.states import FINAL, WEB
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -103,6 +108,26 @@ tries: Final = tries_table(metadata)
 """Outcomes (by their request's id) and issuing CAs that may have killed a worker."""
 
 audit: Final = audit_table(metadata)
+
+audit_checkpoints: Final = append_only(
+    Table(
+        "audit_checkpoints",
+        metadata,
+        Column("id", GrowingKey, Identity(), primary_key=True),
+        Column("origin", String(200), nullable=False),
+        Column("size", BigInteger, nullable=False),
+        Column("root", String(64), nullable=False),
+        Column("extends", BigInteger),
+        Column("note", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("received_at", UtcDateTime, nullable=False),
+        UniqueConstraint("origin", "size", "root"),
+    )
+)
+"""Heads of the signer's audit, as the signer signed them (``note``, and ``key`` to verify it with).
+``extends`` is the size of an earlier one of them that this one was proved to continue; NULL when there
+was no proof. ``root`` is hexadecimal."""
+
 heartbeats: Final = heartbeat_table(metadata)
 
 ledger: Final = Ledger(requests, audit, WEB)

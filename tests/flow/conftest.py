@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.database.engine import Database, open_database
+from pipeline.database.migrate import migrate
+from tests.flow.audit_log import Log, empty
 from tests.flow.world import World
 
 MakeWorld = Callable[..., World]
@@ -42,3 +45,29 @@ def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeW
 def world(make_world: MakeWorld) -> World:
     """A fresh world."""
     return make_world()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"], scope="module")
+def signer_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A signer database with its schema and nothing in it, on both kinds, for a module of tests."""
+    name = f"signer_{secrets.token_hex(6)}"
+    server = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    if server is not None:
+        database = open_database(server.create_database(name))
+    else:
+        database = open_database(f"sqlite:///{tmp_path_factory.mktemp(name) / 'signer.db'}")
+    migrate(database, "signer")
+    yield database
+    database.dispose()
+    if server is not None:
+        server.drop_database(name)
+
+
+@pytest.fixture
+def empty_log(signer_database: Database) -> Iterator[Log]:
+    """A log without entries; what a test leaves behind is removed."""
+    yield Log(signer_database)
+    with signer_database.write() as connection:
+        empty(connection)

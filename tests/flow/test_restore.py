@@ -14,6 +14,7 @@ from pipeline.signer import tables as signer_tables
 from pipeline.signer.reconcile import NotImported, end_suspension, reconcile
 from pipeline.web.export import lines
 from tests import factories
+from tests.flow.audit_log import lock, unlock
 from tests.flow.world import World
 
 Backup = dict[str, list[dict[str, Any]]]
@@ -29,11 +30,13 @@ def back_up(database: Database) -> Backup:
 
 def restore(database: Database, backup: Backup) -> None:
     with database.write() as connection:
+        unlock(connection)
         for table in reversed(signer_tables.metadata.sorted_tables):
             connection.execute(delete(table))
         for table in signer_tables.metadata.sorted_tables:
             if backup[table.name]:
                 connection.execute(insert(table), backup[table.name])
+        lock(connection)
 
 
 def is_suspended(world: World) -> bool:

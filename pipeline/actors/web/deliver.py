@@ -22,6 +22,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from pipeline.actors.guard import DEADLY
 from pipeline.actors.web.side import WebSide
+from pipeline.actors.web.witness import witness
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
@@ -43,6 +44,7 @@ def deliver(side: WebSide, received: Received) -> None:
     """
     batch = received.body_as(OutcomeBatch)
     issuing = {notice.fingerprint: notice for notice in batch.issuers}
+    witness(side, batch.checkpoints)
     outcomes = _latest(batch.outcomes)
     suspected = side.tries.suspects([*issuing, *outcomes], redelivered=received.redelivered)
     _learn(side, [notice for key, notice in issuing.items() if key not in suspected])

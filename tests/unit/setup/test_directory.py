@@ -47,6 +47,8 @@ setup/message-ca.pem
 setup/root.key
 setup/root.pem
 signer/
+signer/audit.key
+signer/audit.vkey
 signer/ca/
 signer/ca/issuing.key
 signer/ca/issuing.pem

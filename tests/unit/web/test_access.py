@@ -101,6 +101,7 @@ def test_every_endpoint_is_in_the_table_of_access(website: Website) -> None:
             "certificate",
             "withdraw",
             "authorities",
+            "checkpoints",
             "root",
         )
     }

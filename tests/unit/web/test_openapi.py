@@ -105,6 +105,11 @@ def test_every_answer_of_a_session_is_as_described(
 
     session("GET", "/api/v1/openapi.json")
     session("GET", "/api/v1/ca")
+    session("GET", "/api/v1/audit/checkpoints")
+    website.checkpoint(1)
+    website.checkpoint(2, extends=1)
+    session("GET", "/api/v1/audit/checkpoints?limit=1")
+    session("GET", "/api/v1/audit/checkpoints?limit=x")
     session("GET", "/api/v1/ca.pem")  # 503: not known yet
     first = session("POST", address, **good, headers={"Idempotency-Key": "k"}).json
     session("POST", f"{address}?profile=server", data=pem, **post)
@@ -138,7 +143,7 @@ def test_every_answer_of_a_session_is_as_described(
     nobodys = "/api/v1/requests/01890000-0000-7000-8000-000000000000"
     session("GET", nobodys)
     session("DELETE", nobodys)
-    for ca in ("/api/v1/ca", "/api/v1/ca.pem"):
+    for ca in ("/api/v1/ca", "/api/v1/ca.pem", "/api/v1/audit/checkpoints"):
         session("GET", ca)
         session("GET", ca, headers={"Authorization": "Bearer no"})
 
@@ -156,6 +161,7 @@ def test_every_answer_of_a_session_is_as_described(
     known("POST", batches, **batch)
     known("GET", f"{nobodys}/certificate")
     known("GET", "/api/v1/ca")
+    known("GET", "/api/v1/audit/checkpoints")
 
     described = {
         (method.upper(), path, int(status))

@@ -1,4 +1,4 @@
-"""The signer side's first schema: requests, decisions, TBS, certificates, audit, and the views."""
+"""The signer side's first schema: requests, decisions, TBS, certificates, audit, views."""
 
 from typing import Any
 
@@ -42,6 +42,53 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
     )
     op.create_index("ix_audit_request_id", "audit", ["request_id"])
+    op.create_table(
+        "audit_leaves",
+        sa.Column("leaf", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("entry", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("leaf", name="pk_audit_leaves"),
+        sa.UniqueConstraint("entry", name="uq_audit_leaves_entry"),
+    )
+    op.create_table(
+        "audit_nodes",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "position", name="pk_audit_nodes"),
+    )
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("edge", sa.LargeBinary(), nullable=False),
+        sa.Column("highest", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name="ck_audit_head_one"),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
+    )
+    op.create_table(
+        "audit_gaps",
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("first", name="pk_audit_gaps"),
+    )
+    op.create_table(
+        "audit_checkpoints",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            sa.Identity(always=False),
+            nullable=False,
+        ),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.String(length=64), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("signed_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_checkpoints"),
+    )
+    op.create_index("ix_audit_checkpoints_size", "audit_checkpoints", ["size", "id"])
+    for table in ("audit", "audit_leaves", "audit_nodes", "audit_checkpoints"):
+        append_only(table)
     op.create_table(
         "decisions",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -176,3 +223,28 @@ def upgrade() -> None:
 def where(condition: str) -> dict[str, Any]:
     """Return the condition of a partial index, for both kinds of database."""
     return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}
+
+
+APPEND_ONLY = """
+CREATE OR REPLACE FUNCTION httpca_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING MESSAGE = 'rows of ' || TG_TABLE_NAME || ' are never changed or removed',
+                          ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
+
+def append_only(table: str) -> None:
+    """Let triggers refuse every change of a row and every removal."""
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_append_only_{verb} BEFORE {verb} ON {table} BEGIN "
+                f"SELECT RAISE(ABORT, 'rows of {table} are never changed or removed'); END"
+            )
+        return
+    op.execute(APPEND_ONLY)
+    op.execute(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION httpca_append_only()"
+    )

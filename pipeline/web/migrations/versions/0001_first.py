@@ -29,6 +29,26 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_request_id", "audit", ["request_id"])
     op.create_table(
+        "audit_checkpoints",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            sa.Identity(always=False),
+            nullable=False,
+        ),
+        sa.Column("origin", sa.String(length=200), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.String(length=64), nullable=False),
+        sa.Column("extends", sa.BigInteger()),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("received_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_checkpoints"),
+        sa.UniqueConstraint("origin", "size", "root", name="uq_audit_checkpoints_origin_size_root"),
+    )
+    for table in ("audit", "audit_checkpoints"):
+        append_only(table)
+    op.create_table(
         "heartbeats",
         sa.Column("process", sa.String(length=64), nullable=False),
         sa.Column("at", Time, nullable=False),
@@ -119,3 +139,28 @@ def upgrade() -> None:
 def where(condition: str) -> dict[str, Any]:
     """Return the condition of a partial index, for both kinds of database."""
     return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}
+
+
+APPEND_ONLY = """
+CREATE OR REPLACE FUNCTION httpca_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING MESSAGE = 'rows of ' || TG_TABLE_NAME || ' are never changed or removed',
+                          ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
+
+def append_only(table: str) -> None:
+    """Let triggers refuse every change of a row and every removal."""
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_append_only_{verb} BEFORE {verb} ON {table} BEGIN "
+                f"SELECT RAISE(ABORT, 'rows of {table} are never changed or removed'); END"
+            )
+        return
+    op.execute(APPEND_ONLY)
+    op.execute(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION httpca_append_only()"
+    )

@@ -1,0 +1,1 @@
+"""The audit as a log whose head is signed: nothing in it is changed, removed or inserted unseen."""

@@ -1,0 +1,55 @@
+"""Every certificate has its entry in the log, and every entry that tells of one has its certificate."""
+
+from hashlib import sha256
+
+from sqlalchemy import Connection, and_, select
+
+from pipeline.signer.audit.findings import Report
+from pipeline.signer.tables import audit, certificates
+
+
+def verify(connection: Connection, report: Report) -> None:
+    """Compare the certificates with the entries that tell of them, one by one."""
+    told = audit.c.details["certificate"].as_string()
+    entries = (
+        select(audit.c.id, audit.c.request_id, told.label("digest"), certificates.c.certificate)
+        .join_from(
+            audit, certificates, certificates.c.request_id == audit.c.request_id, isouter=True
+        )
+        .where(told.is_not(None))
+        .execution_options(yield_per=1000)
+    )
+    for row in connection.execute(entries):
+        if row.certificate is None:
+            report.found(
+                "certificate-removed",
+                f"entry {row.id} tells of a certificate for request {row.request_id}; it is gone",
+            )
+        elif sha256(row.certificate).hexdigest() != row.digest:
+            report.found(
+                "certificate-changed",
+                f"the certificate of request {row.request_id} is not the one of entry {row.id}",
+            )
+        else:
+            report.certificates += 1
+    same = and_(audit.c.request_id == certificates.c.request_id, told.is_not(None))
+    unknown = (
+        select(certificates.c.request_id, certificates.c.serial)
+        .join_from(certificates, audit, same, isouter=True)
+        .where(audit.c.id.is_(None))
+    )
+    for request_id, serial in connection.execute(unknown):
+        report.found(
+            "certificate-inserted",
+            f"no entry tells of the certificate {serial} of request {request_id}",
+        )
+
+
+def forks(connection: Connection) -> list[str]:
+    """Return what the log says of checkpoints that it did not continue."""
+    query = select(audit.c.at, audit.c.details).where(audit.c.event == "audit-forked")
+    return [
+        f"{row.at:%Y-%m-%d %H:%M:%S} UTC: the log did not continue the checkpoint of size "
+        f"{row.details['kept_size']}, root {row.details['kept_root']}"
+        for row in connection.execute(query.order_by(audit.c.id))
+    ]

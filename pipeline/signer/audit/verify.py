@@ -1,0 +1,204 @@
+"""Verify the log: every entry against its leaf, the tree against its leaves, and the tree against every
+checkpoint that was signed or that somebody kept.
+
+An entry that was changed or removed is named. When its leaf was changed with it, a checkpoint tells
+between which entries that was.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select
+
+from pipeline.crypto import checkpoint
+from pipeline.crypto.checkpoint import Signed
+from pipeline.crypto.merkle import Edge, leaf_hash
+from pipeline.crypto.note import NoteRefused, Verifier
+from pipeline.database.engine import AnyRow, Database
+from pipeline.signer.audit import issuances
+from pipeline.signer.audit.entries import UnreadableEntry, canonical, columns
+from pipeline.signer.audit.findings import Report
+from pipeline.signer.audit.sequencer import STORED_LEVELS, Head, read_head
+from pipeline.signer.tables import audit, tree
+
+CHUNK: Final = 5000
+"""Leaves that are read at a time."""
+
+Source = tuple[str, Signed]
+"""Where a checkpoint was kept, in words, and the checkpoint."""
+
+
+def verify(database: Database, trusted: Sequence[Verifier], kept: Iterable[Source]) -> Report:
+    """Verify the whole log; ``kept`` are checkpoints from outside the database.
+
+    It may be written to meanwhile: what is added later is no part of this.
+    """
+    report = Report()
+    with database.snapshot() as connection:
+        sources = [*kept, *_signed(connection, trusted, report)]  # before the head: none is ahead
+        head = _head(connection, report)
+        report.size, report.root = head.edge.size, head.edge.root.hex()
+        walk = _Walk(connection, report, {signed.size for _, signed in sources})
+        walk.through(head.edge.size)
+        if walk.whole and walk.edge.root != head.edge.root:
+            report.found("head", "the head of the tree is not the one of its leaves")
+        _compare(walk, head.edge.size, sources, report)
+        _outside(connection, report)
+        issuances.verify(connection, report)
+        report.forks = issuances.forks(connection)
+    return report
+
+
+class _Walk:
+    """One way through all leaves, from which roots at the sizes of checkpoints are left."""
+
+    def __init__(self, connection: Connection, report: Report, sizes: set[int]) -> None:
+        self.edge = Edge()
+        self.whole = True
+        self.roots = {0: self.edge.root}
+        self._connection = connection
+        self._report = report
+        self._sizes = sizes
+        self._nodes = {
+            (row.level, row.position): row.hash for row in connection.execute(select(tree.nodes))
+        }
+
+    def through(self, size: int) -> None:
+        """Go through the first ``size`` leaves."""
+        for start in range(0, size, CHUNK):
+            end = min(start + CHUNK, size)
+            rows = self._leaves(start, end)
+            for row in rows:
+                self._check_entry(row)
+            self._grow(start, end, rows)
+        for level, position in sorted(self._nodes) if self.whole else ():
+            self._report.found("node", f"node {position} of level {level} belongs to no tree")
+
+    def _leaves(self, start: int, end: int) -> Sequence[AnyRow]:
+        leaves = tree.leaves
+        query = (
+            select(leaves.c.leaf, leaves.c.entry, leaves.c.hash, *self._columns)
+            .join_from(leaves, audit, audit.c.id == leaves.c.entry, isouter=True)
+            .where(leaves.c.leaf >= start, leaves.c.leaf < end)
+            .order_by(leaves.c.leaf)
+        )
+        return self._connection.execute(query).all()
+
+    @property
+    def _columns(self) -> list[Any]:
+        return columns(self._connection.dialect.name)
+
+    def _check_entry(self, row: AnyRow) -> None:
+        leaf, entry, stored, found, *rest = row
+        if found is None:
+            self._report.found("removed", f"entry {entry} (leaf {leaf}) was removed")
+            return
+        try:
+            unchanged = leaf_hash(canonical(found, *rest)) == stored
+        except UnreadableEntry:
+            unchanged = False
+        if not unchanged:
+            self._report.found("changed", f"entry {entry} (leaf {leaf}) is not what was sequenced")
+
+    def _grow(self, start: int, end: int, rows: Sequence[AnyRow]) -> None:
+        if [row.leaf for row in rows] != list(range(start, end)):
+            missing = sorted(set(range(start, end)) - {row.leaf for row in rows})
+            self._report.found(
+                "leaf-removed",
+                f"{len(missing)} leaves are missing, from leaf {missing[0]} on; "
+                "what was signed after it cannot be compared",
+            )
+            self.whole = False
+        if not self.whole:
+            return
+        for row in rows:
+            for level, position, hashed in self.edge.append(row.hash):
+                if level % STORED_LEVELS:
+                    continue
+                stored = self._nodes.pop((level, position), None)
+                if stored != hashed:
+                    self._report.found(
+                        "node", f"node {position} of level {level} is not the one of its leaves"
+                    )
+            if self.edge.size in self._sizes:
+                self.roots[self.edge.size] = self.edge.root
+
+
+def _compare(walk: _Walk, size: int, sources: Sequence[Source], report: Report) -> None:
+    """Compare with every checkpoint, the smallest first: the first that fails says where."""
+    good = 0
+    for where, signed in sorted(sources, key=lambda source: source[1].size):
+        if signed.size > size:
+            report.found(
+                "shorter",
+                f"the log has {size} entries, and {where} says {signed.size}: "
+                f"the last {signed.size - size} were removed, or the database is an older one",
+            )
+        elif signed.size not in walk.roots:
+            continue  # beyond a leaf that is missing, which was found already
+        elif walk.roots[signed.size] != signed.root:
+            report.found(
+                "rewritten",
+                f"the log does not continue {where}, of size {signed.size}: "
+                f"something from leaf {good} to leaf {signed.size - 1} was changed with its leaf",
+            )
+        else:
+            good = max(good, signed.size)
+            report.checkpoints += 1
+
+
+def _signed(
+    connection: Connection, trusted: Sequence[Verifier], report: Report
+) -> Iterator[Source]:
+    rows = connection.execute(select(tree.checkpoints).order_by(tree.checkpoints.c.id)).all()
+    for row in rows:
+        where = f"checkpoint {row.id} in the database"
+        try:
+            signed = checkpoint.read(row.note, trusted)
+        except NoteRefused as error:
+            report.found("checkpoint", f"{where} is not to be believed: {error}")
+            continue
+        if (signed.size, signed.root.hex()) != (row.size, row.root):
+            report.found("checkpoint", f"{where} says something else than its note")
+        yield where, signed
+
+
+def _head(connection: Connection, report: Report) -> Head:
+    try:
+        return read_head(connection)
+    except ValueError as error:
+        report.found("head", f"the head of the tree cannot be read: {error}")
+    leaves = connection.scalar(select(func.count()).select_from(tree.leaves)) or 0
+    return Head(Edge(leaves), 0)
+
+
+def _outside(connection: Connection, report: Report) -> None:
+    """Look for leaves beyond the head, and for entries that no sequencer will ever look at."""
+    size = select(func.coalesce(func.max(tree.head.c.size), 0)).scalar_subquery()
+    beyond = select(func.count(), func.min(tree.leaves.c.leaf)).where(tree.leaves.c.leaf >= size)
+    count, first = connection.execute(beyond).one()
+    if count:
+        report.found(
+            "leaf-inserted", f"{count} leaves are beyond the head of the tree, from {first} on"
+        )
+    highest = select(func.coalesce(func.max(tree.head.c.highest), 0)).scalar_subquery()
+    gap = (
+        select(tree.gaps.c.first)
+        .where(tree.gaps.c.first <= audit.c.id, tree.gaps.c.last >= audit.c.id)
+        .exists()
+    )
+    query = (
+        select(audit.c.id, (audit.c.id > highest).label("fresh"), gap.label("late"))
+        .join_from(audit, tree.leaves, tree.leaves.c.entry == audit.c.id, isouter=True)
+        .where(tree.leaves.c.leaf.is_(None))
+        .order_by(audit.c.id)
+    )
+    for row in connection.execute(query):
+        if row.fresh or row.late:
+            report.waiting += 1
+        else:
+            report.found(
+                "inserted",
+                f"entry {row.id} has no leaf and will get none: it was inserted by hand, or its "
+                "leaf was removed",
+            )

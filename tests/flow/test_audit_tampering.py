@@ -1,0 +1,234 @@
+"""Whoever changes the log in the signer's database, knowing how, is found out; and where it was."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from pipeline.database.engine import Database
+from tests.flow.audit_log import CERTIFICATES, Log, Within, forge, kinds, sentences, unlock
+from tests.flow.audit_log import empty as remove_everything
+
+FIRST = 100 + CERTIFICATES
+"""The size of the first checkpoint that was kept; then 305 and 605."""
+
+OTHER = "'2026-03-01 12:00:49.000002'"
+
+
+def hyphens(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+@pytest.fixture(scope="module")
+def log(signer_database: Database) -> Iterator[Log]:
+    """A log of 605 entries with three kept checkpoints; tests roll back what they do to it."""
+    made = Log(signer_database)
+    made.issue()
+    made.write(100)
+    made.sequence()
+    made.sign()
+    made.write(200)
+    made.sequence()
+    made.sign()
+    made.write(300)
+    made.sequence()
+    made.sign()
+    yield made
+    with signer_database.write() as connection:
+        remove_everything(connection)
+
+
+# What somebody does; what is found; what the sentence names.
+TAMPERINGS = {
+    "flips an event": (["UPDATE audit SET event = 'x' WHERE id = 50"], {"changed"}, "entry 50 "),
+    "flips a time": ([f"UPDATE audit SET at = {OTHER} WHERE id = 50"], {"changed"}, "entry 50 "),
+    "flips a request": (
+        ["UPDATE audit SET request_id = (SELECT request_id FROM audit WHERE id = 51) WHERE id = 50"],
+        {"changed"},
+        "entry 50 ",
+    ),
+    "takes a request away": (
+        ["UPDATE audit SET request_id = NULL WHERE id = 50"],
+        {"changed"},
+        "entry 50 ",
+    ),
+    "flips details": (
+        ["""UPDATE audit SET details = '{"number": 1}' WHERE id = 50"""],
+        {"changed"},
+        "entry 50 ",
+    ),
+    "writes details that nobody can read": (
+        ["""UPDATE audit SET details = '{"number": 1e400}' WHERE id = 50"""],
+        {"changed"},
+        "entry 50 ",
+    ),
+    "removes an entry": (["DELETE FROM audit WHERE id = 50"], {"removed"}, "entry 50 "),
+    "removes the last entry": (["DELETE FROM audit WHERE id = 605"], {"removed"}, "entry 605 "),
+    "inserts an entry": (
+        [
+            ("INSERT INTO audit (id, at, event, details)"
+            " SELECT -1, at, event, details FROM audit WHERE id = 50")
+        ],
+        {"inserted"},
+        "entry -1 ",
+    ),
+    "exchanges two entries": (
+        [
+            "UPDATE audit SET id = -1 WHERE id = 50",
+            "UPDATE audit SET id = 50 WHERE id = 51",
+            "UPDATE audit SET id = 51 WHERE id = -1",
+        ],
+        {"changed"},
+        "entry 51 ",
+    ),
+    "exchanges two leaves": (
+        [
+            "UPDATE audit_leaves SET leaf = -1 WHERE leaf = 50",
+            "UPDATE audit_leaves SET leaf = 50 WHERE leaf = 51",
+            "UPDATE audit_leaves SET leaf = 51 WHERE leaf = -1",
+        ],
+        {"rewritten", "node", "head"},
+        "leaf 0 to leaf 104 ",
+    ),
+    "removes a leaf": (
+        ["DELETE FROM audit_leaves WHERE leaf = 50"],
+        {"leaf-removed", "inserted"},
+        "from leaf 50 on",
+    ),
+    "inserts a leaf": (
+        [("INSERT INTO audit_leaves (leaf, entry, hash) SELECT 605, -1, hash FROM audit_leaves"
+         " WHERE leaf = 50")],
+        {"leaf-inserted"},
+        "from 605 on",
+    ),
+    "flips the hash of a leaf": (
+        [("UPDATE audit_leaves SET hash = (SELECT hash FROM audit_leaves WHERE leaf = 599)"
+         " WHERE leaf = 600")],
+        {"changed", "head", "rewritten"},
+        "(leaf 600)",
+    ),
+    "flips a node": (
+        [("UPDATE audit_nodes SET hash = (SELECT hash FROM audit_nodes WHERE position = 0)"
+         " WHERE position = 1")],
+        {"node"},
+        "node 1 of level 8 ",
+    ),
+    "removes a node": (["DELETE FROM audit_nodes WHERE position = 1"], {"node"}, "node 1 "),
+    "inserts a node": (
+        ["INSERT INTO audit_nodes SELECT 16, 7, hash FROM audit_nodes WHERE position = 0"],
+        {"node"},
+        "node 7 of level 16 ",
+    ),
+    "flips the head": (
+        [("UPDATE audit_head SET edge = (SELECT edge FROM audit_head)"
+         " , size = 604 WHERE id = 1")],
+        {"head", "leaf-inserted"},
+        "cannot be read",
+    ),
+    "sets the head back": (
+        [("UPDATE audit_head SET size = 256, edge ="
+         " (SELECT hash FROM audit_nodes WHERE position = 1)")],
+        {"head", "shorter", "leaf-inserted", "node"},
+        "is not the one of its leaves",
+    ),
+    "rewrites a stored checkpoint": (
+        ["UPDATE audit_checkpoints SET note = replace(note, '305', '306')"],
+        {"checkpoint"},
+        "not to be believed",
+    ),
+    "relabels a stored checkpoint": (
+        ["UPDATE audit_checkpoints SET size = 306 WHERE size = 305"],
+        {"checkpoint"},
+        "something else than its note",
+    ),
+    "exchanges a certificate": (
+        [("UPDATE certificates SET certificate ="
+         " (SELECT hash FROM audit_leaves WHERE leaf = 1)"
+         " WHERE serial = '0000000000000000000000000000000000000003'")],
+        {"certificate-changed"},
+        "entry 4",
+    ),
+    "removes a certificate": (
+        ["DELETE FROM certificates WHERE serial = '0000000000000000000000000000000000000003'"],
+        {"certificate-removed"},
+        "entry 4 ",
+    ),
+    "slips a certificate in": (
+        [("INSERT INTO requests (id, state, revision, reason, created_at, changed_at, attempts,"
+         " told_revision, tell_at) SELECT request_id, 'issued', 2, '', at, at, 0, 2, at"
+         " FROM audit WHERE id = 99"),
+         ("INSERT INTO certificates (request_id, serial, issuer, certificate, issued_at)"
+         " SELECT request_id, 'f00d', '', (SELECT hash FROM audit_leaves WHERE leaf = 1), at"
+         " FROM audit WHERE id = 99")],
+        {"certificate-inserted"},
+        "certificate f00d ",
+    ),
+}  # fmt: skip
+
+
+def test_a_log_that_nobody_touched_is_verified(log: Log) -> None:
+    report = log.verify()
+    assert report.findings == []
+    assert (report.size, report.root) == (605, log.kept[-1].root.hex())
+    assert report.checkpoints == 6  # as many as were kept, and as many in the database
+    assert report.certificates == CERTIFICATES
+    assert report.waiting == 0
+
+
+@pytest.mark.parametrize("name", TAMPERINGS, ids=hyphens)
+def test_it_is_found_out_when_somebody(name: str, log: Log) -> None:
+    statements, expected, names = TAMPERINGS[name]
+    with log.database.engine.connect() as connection:
+        unlock(connection)
+        for statement in statements:
+            assert connection.execute(text(statement)).rowcount != 0
+        report = log.verify(Within(log.database, connection))
+        connection.rollback()
+
+    assert kinds(report) == expected
+    assert any(names in finding.sentence for finding in report.findings)
+
+
+FORGERIES = {
+    "changes an entry": (["UPDATE audit SET event = 'x' WHERE id = 250"], "leaf 105 to leaf 304 "),
+    "removes an entry": (["DELETE FROM audit WHERE id = 50"], "leaf 0 to leaf 104 "),
+    "exchanges two entries": (
+        [
+            "UPDATE audit SET id = -1 WHERE id = 450",
+            "UPDATE audit SET id = 450 WHERE id = 451",
+            "UPDATE audit SET id = 451 WHERE id = -1",
+        ],
+        "leaf 305 to leaf 604 ",
+    ),
+    "inserts an entry": (
+        [
+            "UPDATE audit SET id = 10000 WHERE id = 605",
+            (
+                "INSERT INTO audit (id, at, event, details)"
+                " SELECT 605, at, event, details FROM audit WHERE id = 50"
+            ),
+            "INSERT INTO audit_leaves SELECT 605, 10000, hash FROM audit_leaves WHERE leaf = 1",
+        ],
+        "leaf 305 to leaf 604 ",
+    ),
+    "ends the log": (["DELETE FROM audit WHERE id > 590"], "the last 15 were removed"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES, ids=hyphens)
+def test_a_kept_checkpoint_finds_it_out_when_somebody_makes_the_tree_anew_and(
+    name: str, log: Log
+) -> None:
+    statements, names = FORGERIES[name]
+    with log.database.engine.connect() as connection:
+        unlock(connection)
+        for statement in statements:
+            assert connection.execute(text(statement)).rowcount != 0
+        forge(connection)
+        report = log.verify(Within(log.database, connection))
+        without = Log(log.database).verify(Within(log.database, connection))
+        connection.rollback()
+
+    assert kinds(report) <= {"rewritten", "shorter"}
+    assert names in [*sentences(report, "rewritten"), *sentences(report, "shorter")][0]
+    assert without.findings == [], "nothing but a kept checkpoint can tell"
