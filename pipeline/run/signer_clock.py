@@ -28,8 +28,8 @@ from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import counting
-from pipeline.signer.ending import ending
 from pipeline.signer.audit.keeper import Keeper
+from pipeline.signer.ending import ending
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests
 from pipeline.stages import DELIVER, SIGN, TRANSMIT

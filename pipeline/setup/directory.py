@@ -20,12 +20,11 @@ from cryptography import x509
 from pipeline.clock import Clock, now
 from pipeline.crypto.identity import Sender
 from pipeline.errors import SettingsError
-from pipeline.setup import ca, files, message_ca, settings_files
-from pipeline.setup.issuing import KeyWish, make_key
+from pipeline.setup import audit_key, ca, files, message_ca, settings_files
 from pipeline.setup.grants import accounts
 from pipeline.setup.grants import write as grants
 from pipeline.setup.grants.write import Grants
-from pipeline.setup import audit_key, ca, files, message_ca, settings_files
+from pipeline.setup.issuing import KeyWish, make_key
 from pipeline.setup.message_ca import MessageCa
 from pipeline.setup.options import COMMAND, SetupOptions
 from pipeline.signer.keys import SigningKey

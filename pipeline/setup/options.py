@@ -6,8 +6,8 @@ from typing import Final
 
 from pipeline.crypto.identity import APPROVER_NAME
 from pipeline.errors import SettingsError
-from pipeline.signer.keys.uri import KeyUri
 from pipeline.setup.grants.servers import Servers
+from pipeline.signer.keys.uri import KeyUri
 from pipeline.stages import Role
 from settings.common import EMBEDDED, check_broker, database_url
 from settings.load import FILE

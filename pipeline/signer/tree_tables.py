@@ -1,4 +1,4 @@
-"""The tables of the audit's Merkle tree (docs/decisions/0017), apart from the entries themselves.
+"""The tables of the audit's Merkle tree (docs/decisions/0022), apart from the entries themselves.
 
 The sequencer alone writes them, after the entries are committed, so that who writes an entry waits
 for nobody.

@@ -29,8 +29,8 @@ from pipeline.database.columns import (
     heartbeat_table,
     request_columns,
 )
-from pipeline.database.tries import tries_table
 from pipeline.database.columns import BigInteger as GrowingKey
+from pipeline.database.tries import tries_table
 from pipeline.states import FINAL, WEB
 
 metadata: Final = MetaData(naming_convention=NAMING)

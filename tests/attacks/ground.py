@@ -321,7 +321,9 @@ class Ground:
     def look_again(self) -> None:
         """Let both sides look into their trust folders at once."""
         for opened in (self.web, self.signer):
-            opened.broker.gate.envelope.trust.refresh()  # type: ignore[attr-defined]
+            trust = opened.broker.gate.envelope.trust
+            assert trust is not None
+            trust.refresh()
 
     # --- what there is ----------------------------------------------------------------------------
 
