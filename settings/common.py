@@ -13,6 +13,9 @@ from settings.load import Settings
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 """A time span in seconds."""
 
+Days = Annotated[float, Meta(ge=0.01, le=3650)]
+"""A time span in days."""
+
 ExpiryDays = list[Annotated[float, Meta(gt=0, le=3650)]]
 """How many days before a certificate's end that is said, once at each."""
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from settings.common import (
+    Days,
     ExpiryDays,
     Log,
     QueueType,
@@ -27,6 +28,15 @@ class Clock(Settings, frozen=True):
     announce: Seconds = 300.0
     expire: Seconds = 60.0
     certificates: Seconds = 3600.0
+    tidy: Seconds = 3600.0
+
+
+class Keep(Settings, frozen=True):
+    """For how many days what may be deleted is kept: heartbeats of processes that are gone, and the
+    attempts at submissions that ended the process which examined them."""
+
+    heartbeat_days: Days = 1.0
+    tries_days: Days = 30.0
 
 
 class SignerWorker(Worker, frozen=True):
@@ -58,6 +68,7 @@ class SignerSettings(Settings, frozen=True):
     directory: str = ""
     worker: SignerWorker = SignerWorker()
     clock: Clock = Clock()
+    keep: Keep = Keep()
     log: Log = Log()
 
 

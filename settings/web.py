@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from pipeline.errors import SettingsError
 from settings.common import (
+    Days,
     ExpiryDays,
     Log,
     QueueType,
@@ -61,6 +62,13 @@ class Clock(Settings, frozen=True):
     certificates: Seconds = 3600.0
 
 
+class Keep(Settings, frozen=True):
+    """For how many days what may be deleted is kept: heartbeats of processes that are gone.
+    (Idempotency keys have ``http.idempotency_hours``.)"""
+
+    heartbeat_days: Days = 1.0
+
+
 class WebSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the web side.
 
@@ -83,6 +91,7 @@ class WebSettings(Settings, frozen=True):
     ask: Ask = Ask()
     worker: Worker = Worker()
     clock: Clock = Clock()
+    keep: Keep = Keep()
     log: Log = Log()
 
 

@@ -72,6 +72,12 @@ def check(database: Database, side: Side, directory: object = None) -> None:
     raise SettingsError(_where(database), "", f"this database {state}; {remedy}")
 
 
+def knows(side: Side, revision: str) -> bool:
+    """Tell whether this release has, or has had, the schema of this revision."""
+    script = ScriptDirectory.from_config(_config(side))
+    return revision in {known.revision for known in script.walk_revisions()}
+
+
 def _config(side: Side) -> Config:
     config = Config()
     folder = str(files("pipeline") / side / "migrations")

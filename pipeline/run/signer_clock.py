@@ -19,7 +19,7 @@ from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.advance import advance
 from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
-from pipeline.database.heartbeat import beat
+from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import OutcomeBatch
@@ -28,6 +28,7 @@ from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import counting
 from pipeline.signer.side import SignerSide, move
+from pipeline.signer.suspects import forget_resolved
 from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests
 from pipeline.stages import DELIVER, SIGN, TRANSMIT
 from pipeline.states import State
@@ -80,6 +81,7 @@ class SignerClock:
                 "expire": (intervals.expire, self.expire),
                 "recount": (intervals.expire, self.recount),
                 "announce": (intervals.announce, self.announce),
+                "tidy": (intervals.tidy, self.tidy),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
                 "certificates": (intervals.certificates, self.certificates),
@@ -156,6 +158,14 @@ class SignerClock:
                 locked = select(requests.c.id).where(requests.c.id == request_id, WAITING)
                 if connection.execute(locked.with_for_update()).first() is not None:
                     counting.leave_out(connection, side.trust, request_id, side.now())
+
+    def tidy(self) -> None:
+        """Delete what may be deleted: heartbeats of processes long gone, attempts long resolved."""
+        side, keep = self.side, self.side.settings.keep
+        now = side.now()
+        with side.database.write() as connection:
+            forget(connection, heartbeats, now - timedelta(days=keep.heartbeat_days))
+            forget_resolved(connection, now - timedelta(days=keep.tries_days))
 
     def announce(self) -> None:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""

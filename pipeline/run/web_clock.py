@@ -138,13 +138,13 @@ class WebClock:
 
     def tidy(self) -> None:
         """Delete what may be deleted: old idempotency keys, heartbeats of processes long gone."""
-        side = self.side
+        side, keep = self.side, self.side.settings.keep
         oldest = side.now() - timedelta(hours=side.settings.http.idempotency_hours)
         with side.database.write() as connection:
             connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.created_at < oldest)
             )
-            forget(connection, heartbeats, side.now())
+            forget(connection, heartbeats, side.now() - timedelta(days=keep.heartbeat_days))
 
     def _listen(self) -> None:
         intervals = self.side.settings.clock

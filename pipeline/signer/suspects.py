@@ -6,17 +6,18 @@ its own. Suspects are examined alone, and after too many attempts they are rejec
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.messages import Submission
 from pipeline.signer.examine import Finding, examine_safely, rejected
 from pipeline.signer.policy import Policy
 from pipeline.signer.side import SignerSide
-from pipeline.signer.tables import tries
+from pipeline.signer.tables import requests, tries
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,15 @@ def forget(side: SignerSide, ids: Collection[str]) -> None:
         connection.execute(delete(tries).where(tries.c.request_id.in_(list(ids))))
     for one in ids:
         side.begun.pop(one, None)
+
+
+def forget_resolved(connection: Connection, before: datetime) -> None:
+    """Delete the attempts of requests that are known by now, and those begun before a time.
+
+    A request that still waits is asked for more often than that, so its attempts stay.
+    """
+    known = select(requests.c.id).where(requests.c.id == tries.c.request_id)
+    connection.execute(delete(tries).where(known.exists() | (tries.c.begun_at < before)))
 
 
 def _begin(side: SignerSide, request_id: str) -> int:
