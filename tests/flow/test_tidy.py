@@ -9,6 +9,7 @@ from pipeline.database.heartbeat import beat
 from pipeline.signer import tables as signer_tables
 from pipeline.web import tables as web_tables
 from pipeline.web.idempotency import once
+from pipeline.web.intake import Intake
 from pipeline.web.submit import Wish, submit
 from tests import factories
 from tests.flow.world import World
@@ -22,7 +23,7 @@ def column(database: Any, wanted: Any) -> set[str]:
 def test_idempotency_keys_are_kept_as_long_as_they_are_honoured(world: World) -> None:
     def sent(key: str) -> str:
         wish = Wish(factories.csr(), "server", "api", None, once=once(key, b"body"))
-        return submit(world.web_database, world.web.settings, wish, world.time).id
+        return submit(Intake(world.web_database), world.web.settings, wish, world.time).id
 
     first = sent("old")
     world.time.move(hours=world.web.settings.http.idempotency_hours / 2)

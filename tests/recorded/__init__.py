@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from pipeline.crypto import identity
 from pipeline.crypto.envelope import Envelope
+from pipeline.crypto.identity import Identity, read_certificate
 from pipeline.crypto.trust import Trust
 from pipeline.messages import (
     CARRIES,
@@ -79,7 +82,10 @@ def envelope(name: str) -> Envelope:
     """Return what seals an example as the one who may send it, and opens it, at the time ``NOW``."""
     (role,) = STAGES[queue_of(name)].senders
     sender = SENDERS[role]
-    me = identity.load(FOLDER / "trusted" / f"{sender}.pem", FOLDER / "keys" / f"{sender}.key")
+    certificate = (FOLDER / "trusted" / f"{sender}.pem").read_bytes()
+    key = load_pem_private_key((FOLDER / "keys" / f"{sender}.key").read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    me = Identity(read_certificate(x509.load_pem_x509_certificate(certificate)), key)
     return Envelope(me, Trust(FOLDER / "trusted"), lambda: NOW)
 
 
