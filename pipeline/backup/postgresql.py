@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from sqlalchemy import URL, make_url, text
-from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.dml import UpdateBase
 
 from pipeline.backup.errors import BackupError
@@ -109,7 +109,7 @@ def _send(
 
 
 def _literally(statement: UpdateBase) -> str:
-    dialect = psycopg.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
     return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert
 from sqlalchemy.sql.dml import UpdateBase
 
+from pipeline.database.statements import entry
 from pipeline.signer.operate import SUSPENDED
 from pipeline.signer.tables import audit, switches
 
@@ -29,8 +30,6 @@ def suspend(made_at: datetime, operator: str, now: datetime) -> list[UpdateBase]
     return [
         delete(switches).where(switches.c.name == SUSPENDED),
         insert(switches).values(switch),
-        insert(audit).values(at=now, event="restored", details=details),
-        insert(audit).values(
-            at=now, event="signing-suspended", details={"operator": operator, "reason": reason}
-        ),
+        entry(audit, "restored", details, now),
+        entry(audit, "signing-suspended", {"operator": operator, "reason": reason}, now),
     ]

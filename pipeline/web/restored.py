@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert
 from sqlalchemy.sql.dml import UpdateBase
 
+from pipeline.database.statements import entry
 from pipeline.web.tables import audit
 
 
 def note(made_at: datetime, operator: str, now: datetime) -> list[UpdateBase]:
     """Return the statement that puts it on record; ``made_at`` is the backup's time."""
     details = {"operator": operator, "made_at": made_at.isoformat()}
-    return [insert(audit).values(at=now, event="restored", details=details)]
+    return [entry(audit, "restored", details, now)]
