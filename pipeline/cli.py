@@ -26,9 +26,15 @@ COMMANDS = {
     "run": ("pipeline.commands.run:run", "Run one process of a side."),
     "token": ("pipeline.commands.token:token", "Requesters' tokens (web side)."),
     "approve": ("pipeline.approve.command:approve", "Decide on requests that wait for approval."),
+    "backup": ("pipeline.commands.backup:backup", "Write a side's folder and database to a file."),
+    "restore": ("pipeline.commands.backup:restore", "Restore a side from its backup."),
     "export": (
         "pipeline.commands.export:export",
         "Write what the web side holds, for a restored signer.",
+    ),
+    "reconcile": (
+        "pipeline.commands.reconcile:reconcile",
+        "Let a restored web side learn what it forgot.",
     ),
     "policy": ("pipeline.commands.policy:policy", "Check a policy, or try a CSR against it."),
     "requests": ("pipeline.commands.requests:requests", "Look after requests (signer side)."),

@@ -66,7 +66,7 @@ SIGNER: Final[Transitions] = (
 )
 
 WEB: Final[Transitions] = {
-    (None, State.SUBMITTED): _by("submit"),
+    (None, State.SUBMITTED): _by("submit", "reconcile"),
     (State.SUBMITTED, State.RELAYED): _by("relay"),
 } | {
     # An outcome may overtake `relay`'s own mark, and may repeat a state at a higher revision.

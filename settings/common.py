@@ -13,6 +13,9 @@ from settings.load import Settings
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 """A time span in seconds."""
 
+Days = Annotated[float, Meta(ge=0.01, le=3650)]
+"""A time span in days."""
+
 ExpiryDays = list[Annotated[float, Meta(gt=0, le=3650)]]
 """How many days before a certificate's end that is said, once at each."""
 
@@ -37,6 +40,15 @@ class Log(Settings, frozen=True):
 
     format: Literal["json", "text"] = "json"
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Keep(Settings, frozen=True):
+    """For how many days what may be deleted is kept: heartbeats of processes that are gone, and
+    attempts at what ended the process that worked on it. (Idempotency keys have
+    ``http.idempotency_hours``.)"""
+
+    heartbeat_days: Days = 1.0
+    tries_days: Days = 30.0
 
 
 class Worker(Settings, frozen=True):

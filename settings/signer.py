@@ -9,6 +9,7 @@ from msgspec import Meta, field
 from pipeline.messages import MAX_ISSUERS
 from settings.common import (
     ExpiryDays,
+    Keep,
     Log,
     QueueType,
     Seconds,
@@ -33,6 +34,7 @@ class Clock(Settings, frozen=True):
     certificates: Seconds = 3600.0
     sequence: Seconds = 2.0
     checkpoint: Seconds = 60.0
+    tidy: Seconds = 3600.0
 
 
 class SignerSettings(Settings, frozen=True):
@@ -67,6 +69,7 @@ class SignerSettings(Settings, frozen=True):
     worker: Worker = Worker()
     clock: Clock = Clock()
     tls: Tls = Tls()
+    keep: Keep = Keep()
     log: Log = Log()
 
     @property

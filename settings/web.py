@@ -9,6 +9,7 @@ from msgspec import Meta
 from pipeline.errors import SettingsError
 from settings.common import (
     ExpiryDays,
+    Keep,
     Log,
     QueueType,
     Seconds,
@@ -85,6 +86,7 @@ class WebSettings(Settings, frozen=True):
     worker: Worker = Worker()
     clock: Clock = Clock()
     tls: Tls = Tls()
+    keep: Keep = Keep()
     log: Log = Log()
 
 

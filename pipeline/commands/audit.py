@@ -8,8 +8,9 @@ from cryptography import x509
 
 from pipeline.clock import now
 from pipeline.commands.audit_listing import as_lines, moment, plain
+from pipeline.commands.operators import operator
 from pipeline.commands.options import answer, config_option, json_option
-from pipeline.commands.signer_database import RequestId, operator, signer_database
+from pipeline.commands.signer_database import RequestId, signer_database
 from pipeline.crypto.note import NoteRefused, Verifier
 from pipeline.database.advance import record
 from pipeline.errors import HttpcaError, SettingsError

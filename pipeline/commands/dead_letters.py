@@ -85,7 +85,8 @@ def _line(header: str) -> str:
 def _record_drop(directory: Path, which: str) -> None:
     """No audit entry, no action: what an operator is about to drop is on record before."""
     from pipeline.clock import now
-    from pipeline.commands.signer_database import operator, signer_database
+    from pipeline.commands.operators import operator
+    from pipeline.commands.signer_database import signer_database
     from pipeline.database.advance import record
     from pipeline.signer.tables import audit
 

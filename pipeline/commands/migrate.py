@@ -55,7 +55,7 @@ def migrate(directory: Path, as_json: bool) -> None:
 def _record(database: "Database", before: str | None, after: str | None) -> None:
     """Put on record who changed the signer's schema."""
     from pipeline.clock import now
-    from pipeline.commands.signer_database import operator
+    from pipeline.commands.operators import operator
     from pipeline.database.advance import record
     from pipeline.signer.tables import audit
 

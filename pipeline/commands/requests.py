@@ -6,8 +6,9 @@ import click
 
 from pipeline.clock import now
 from pipeline.commands.listing import as_page, as_table, decisions_as_table, summary, whole
+from pipeline.commands.operators import operator
 from pipeline.commands.options import answer, config_option, json_option
-from pipeline.commands.signer_database import RequestId, operator, signer_database
+from pipeline.commands.signer_database import RequestId, signer_database
 from pipeline.signer import browse, operate
 from pipeline.states import SIGNER_STATES, State
 

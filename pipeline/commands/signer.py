@@ -1,4 +1,4 @@
-"""`httpca signer`: stop all signing, or let it go on."""
+"""`httpca signer`: stop all signing or let it go on, and what helps after a restore."""
 
 from pathlib import Path
 from typing import TextIO
@@ -6,11 +6,13 @@ from typing import TextIO
 import click
 
 from pipeline.clock import now
+from pipeline.commands.operators import operator
 from pipeline.commands.options import answer, config_option, json_option
-from pipeline.commands.signer_database import operator, signer_database
+from pipeline.commands.signer_database import signer_database
 from pipeline.run.signer_side import load_issuers
 from pipeline.signer import operate
 from pipeline.signer import reconcile as imports
+from pipeline.signer.export import lines
 from settings.signer import load_signer
 
 
@@ -32,18 +34,31 @@ def suspend(directory: Path, reason: str, as_json: bool) -> None:
 
 
 @signer.command()
-@click.argument("export", type=click.File("r", encoding="utf-8"))
+@config_option("DIR/signer")
+def export(directory: Path) -> None:
+    """Write all requests that the signer knows to standard output.
+
+    A web side that was restored from a backup learns from it what it forgot:
+    `httpca reconcile FILE`.
+    """
+    with signer_database(directory) as database:
+        for line in lines(database):
+            click.echo(line)
+
+
+@signer.command()
+@click.argument("held", metavar="EXPORT", type=click.File("r", encoding="utf-8"))
 @config_option("DIR/signer")
 @json_option
-def reconcile(export: TextIO, directory: Path, as_json: bool) -> None:
+def reconcile(held: TextIO, directory: Path, as_json: bool) -> None:
     """Import what the web side holds (`httpca export`) after a restore, and let signing go on."""
     issuers = load_issuers(load_signer(directory), directory, now, signs=False)
     with signer_database(directory) as database:
-        done = imports.reconcile(database, issuers, export, operator(), now())
+        done = imports.reconcile(database, issuers, held, operator(), now())
         resumed = imports.end_suspension(database, operator(), now())
-    lines = [f"{count:7} {what}" for what, count in sorted(done.items())]
-    lines.append("Signing goes on." if resumed else "Signing was not suspended.")
-    answer(as_json, {"done": dict(done), "resumed": resumed}, "\n".join(lines))
+    said = [f"{count:7} {what}" for what, count in sorted(done.items())]
+    said.append("Signing goes on." if resumed else "Signing was not suspended.")
+    answer(as_json, {"done": dict(done), "resumed": resumed}, "\n".join(said))
 
 
 @signer.command()

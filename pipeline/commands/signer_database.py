@@ -1,7 +1,5 @@
-"""Open the signer's database for an operator, whose name goes into the audit."""
+"""Open the signer's database for an operator."""
 
-import os
-import pwd
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,16 +30,6 @@ def signer_database(directory: Path) -> Iterator[Database]:
         raise NothingFound(str(error)) from error
     finally:
         database.dispose()
-
-
-def operator() -> str:
-    """Return the name of the operating system's user who runs this; behind sudo, of both."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"uid {os.getuid()}"
-    behind = os.environ.get("SUDO_USER", "")
-    return f"{name} (sudo by {behind[:64]})" if behind else name
 
 
 class RequestId(click.ParamType[str]):

@@ -1,16 +1,13 @@
 """Each process says in its side's database that it lives, and how it finds the broker."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from sqlalchemy import Connection, Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.crypto.expiry import Watched
 from pipeline.database.engine import Database
-
-FORGOTTEN_AFTER: Final = timedelta(days=1)
 
 
 def beat(
@@ -43,6 +40,6 @@ def beat(
         connection.execute(statement)
 
 
-def forget(connection: Connection, heartbeats: Table, now: datetime) -> None:
-    """Delete the heartbeats of processes that are long gone."""
-    connection.execute(delete(heartbeats).where(heartbeats.c.at < now - FORGOTTEN_AFTER))
+def forget(connection: Connection, heartbeats: Table, before: datetime) -> None:
+    """Delete the heartbeats of processes that were silent since a time."""
+    connection.execute(delete(heartbeats).where(heartbeats.c.at < before))

@@ -2,9 +2,11 @@
 
 Each side's migrations lie in ``pipeline/SIDE/migrations``. A revision is named ``SIDE_NUMBER``, so
 that a database of the other side is recognised. Migrations expand first and contract a release
-later: a database that is ahead of this release is one that this release can still work with.
+later: a database that is ahead of this release is one that this release can still work with, unless
+its revision says otherwise (``SIDE_NUMBER_needs_NUMBER``).
 """
 
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Final, Literal
@@ -19,6 +21,10 @@ from pipeline.database.engine import Database
 from pipeline.errors import SettingsError
 
 Side = Literal["web", "signer"]
+
+_NEEDS: Final = re.compile(r"_needs_([0-9]{4})$")
+"""At the end of a revision that takes something away: the number of the oldest revision whose code
+can work without it."""
 
 LOCK: Final = 0x687474706361
 """The advisory lock under which a PostgreSQL database is migrated (the letters ``httpca``)."""
@@ -79,6 +85,19 @@ def check(database: Database, side: Side, directory: object = None) -> None:
     raise SettingsError(_where(database), "", f"this database {state}; {remedy}")
 
 
+def head(side: Side) -> str:
+    """Return the revision that this release brings a database to."""
+    found = ScriptDirectory.from_config(_config(side)).get_current_head()
+    assert found is not None  # noqa: S101 - there is a first migration
+    return found
+
+
+def knows(side: Side, revision: str) -> bool:
+    """Tell whether this release has, or has had, the schema of this revision."""
+    script = ScriptDirectory.from_config(_config(side))
+    return revision in {known.revision for known in script.walk_revisions()}
+
+
 def _config(side: Side) -> Config:
     config = Config()
     folder = str(files("pipeline") / side / "migrations")
@@ -94,13 +113,30 @@ def _revision(connection: Connection) -> str | None:
 def _is_ahead(
     revision: str | None, script: ScriptDirectory, database: Database, side: Side
 ) -> bool:
-    """Tell whether a later release migrated this database."""
+    """Tell whether a later release migrated this database.
+
+    Raises:
+        SettingsError: it is one of the other side, or one that this release cannot work with.
+    """
     if revision is None:
         return False
     if not revision.startswith(f"{side}_"):
         problem = f"this is not a database of the {side} side: its revision is {revision}"
         raise SettingsError(_where(database), "", problem)
-    return revision not in {known.revision for known in script.walk_revisions()}
+    if revision in {known.revision for known in script.walk_revisions()}:
+        return False
+    needed, head = _NEEDS.search(revision), script.get_current_head() or ""
+    if needed is not None and _number(head) < int(needed[1]):
+        problem = (
+            f"a later release has migrated this database, to revision {revision}, so that this one"
+            " cannot work with it any more; install that release"
+        )
+        raise SettingsError(_where(database), "", problem)
+    return True
+
+
+def _number(revision: str) -> int:
+    return int(revision.split("_")[1])
 
 
 def _where(database: Database) -> str:

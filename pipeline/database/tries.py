@@ -6,10 +6,10 @@ transaction of its own. Such items are worked on alone; after too many attempts 
 """
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, delete, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.clock import Clock
@@ -70,6 +70,11 @@ class Tries:
             connection.execute(delete(self._table).where(self._table.c.item.in_(list(items))))
         for one in items:
             self._begun.pop(one, None)
+
+    @staticmethod
+    def tidy(connection: Connection, table: Table, before: datetime) -> None:
+        """Delete attempts begun before a time: what still comes is tried more often than that."""
+        connection.execute(delete(table).where(table.c.begun_at < before))
 
     def _count(self, item: str) -> int:
         table, now = self._table, self._clock()

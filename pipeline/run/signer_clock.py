@@ -19,8 +19,9 @@ from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.advance import advance
 from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
-from pipeline.database.heartbeat import beat
+from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
+from pipeline.database.tries import Tries
 from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import OutcomeBatch
 from pipeline.run.exposed import warn_of_exposed
@@ -31,7 +32,7 @@ from pipeline.signer import counting
 from pipeline.signer.audit.keeper import Keeper
 from pipeline.signer.ending import ending
 from pipeline.signer.side import SignerSide, move
-from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests
+from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests, tries
 from pipeline.stages import DELIVER, SIGN, TRANSMIT
 from pipeline.states import State
 from settings.signer import load_signer
@@ -88,6 +89,7 @@ class SignerClock:
                 "look-ahead": (intervals.look_ahead, self.look_ahead),
                 "sequence": (intervals.sequence, self.sequence),
                 "checkpoint": (intervals.checkpoint, self.checkpoint),
+                "tidy": (intervals.tidy, self.tidy),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
                 "certificates": (intervals.certificates, self.certificates),
@@ -164,6 +166,14 @@ class SignerClock:
                 locked = select(requests.c.id).where(requests.c.id == request_id, WAITING)
                 if connection.execute(locked.with_for_update()).first() is not None:
                     counting.leave_out(connection, side.trust, request_id, side.now())
+
+    def tidy(self) -> None:
+        """Delete what may be deleted: heartbeats of processes long gone, attempts long resolved."""
+        side, keep = self.side, self.side.settings.keep
+        now = side.now()
+        with side.database.write() as connection:
+            forget(connection, heartbeats, now - timedelta(days=keep.heartbeat_days))
+            Tries.tidy(connection, tries, now - timedelta(days=keep.tries_days))
 
     def announce(self) -> None:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""

@@ -20,6 +20,7 @@ from pipeline.database.claim import pull_back
 from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
+from pipeline.database.tries import Tries
 from pipeline.errors import BrokerUnavailable
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.schedule import schedule
@@ -27,7 +28,7 @@ from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.web_side import open_web_side
 from pipeline.stages import RELAY
 from pipeline.web.notify import SUBMITTED, Ear
-from pipeline.web.tables import UNANSWERED, heartbeats, idempotency_keys, requests
+from pipeline.web.tables import UNANSWERED, heartbeats, idempotency_keys, requests, tries
 from settings.web import load_web
 
 log = structlog.get_logger(__name__)
@@ -140,13 +141,14 @@ class WebClock:
 
     def tidy(self) -> None:
         """Delete what may be deleted: old idempotency keys, heartbeats of processes long gone."""
-        side = self.side
+        side, keep = self.side, self.side.settings.keep
         oldest = side.now() - timedelta(hours=side.settings.http.idempotency_hours)
         with side.database.write() as connection:
             connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.created_at < oldest)
             )
-            forget(connection, heartbeats, side.now())
+            forget(connection, heartbeats, side.now() - timedelta(days=keep.heartbeat_days))
+            Tries.tidy(connection, tries, side.now() - timedelta(days=keep.tries_days))
 
     def _listen(self) -> None:
         intervals = self.side.settings.clock

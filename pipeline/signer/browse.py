@@ -7,7 +7,15 @@ from sqlalchemy import func, select
 
 from pipeline.database.engine import AnyRow, Database
 from pipeline.signer.operate import NotFound
-from pipeline.signer.tables import audit, certificates, decisions, requests, submissions, switches
+from pipeline.signer.tables import (
+    FAILED,
+    audit,
+    certificates,
+    decisions,
+    requests,
+    submissions,
+    switches,
+)
 from pipeline.states import State
 
 DECISION_COLUMNS: Final = (
@@ -26,9 +34,11 @@ def newest(database: Database, states: Collection[State], limit: int) -> Sequenc
     """Return the newest requests in these states (in all of them, when there are none)."""
     columns = (submissions.c.profile_name, submissions.c.requester, submissions.c.source)
     query = select(requests, *columns).join_from(requests, submissions, isouter=True)
-    if states:
+    if set(states) == {State.FAILED}:
+        query = query.where(FAILED)
+    elif states:
         query = query.where(requests.c.state.in_(states))
-    query = query.order_by(requests.c.created_at.desc(), requests.c.id).limit(limit)
+    query = query.order_by(requests.c.created_at.desc(), requests.c.id.desc()).limit(limit)
     with database.read() as connection:
         return connection.execute(query).all()
 

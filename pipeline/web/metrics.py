@@ -17,7 +17,7 @@ from pipeline.database.engine import Database
 from pipeline.states import FINAL, State
 from pipeline.web.expiries import CertificateEnds
 from pipeline.web.notifier import Notifier
-from pipeline.web.tables import requests
+from pipeline.web.tables import UNANSWERED, requests
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class RequestsByState(Collector):
                 rows = connection.execute(by_state.where(requests.c.state.in_(FINAL)))
                 self._final = {state: count for state, count in rows}  # noqa: C416 - rows of two
                 self._count_again = time.monotonic() + COUNT_FINAL_EVERY
-            rows = connection.execute(by_state.where(requests.c.state.not_in(FINAL)))
+            rows = connection.execute(by_state.where(UNANSWERED))
             return self._final | {state: count for state, count in rows}  # noqa: C416 - as above
 
     @staticmethod

@@ -96,6 +96,11 @@ class Service:
                 self._process.kill()
                 self._process = None
 
+    def engage(self) -> None:
+        """Let it run (again) after it was dismissed."""
+        with self._lock:
+            self._due = 0.0
+
     def dismiss(self, seconds: float = 30.0) -> int | None:
         """End it as an operator does; return its exit code."""
         with self._lock:

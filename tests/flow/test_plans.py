@@ -9,6 +9,10 @@ import pytest
 from sqlalchemy import event, text
 
 from pipeline.database.engine import Database
+from pipeline.signer import browse, operate
+from pipeline.states import SIGNER_STATES
+from pipeline.web import lookup
+from pipeline.web.metrics import RequestsByState
 from tests.flow.conftest import MakeWorld
 from tests.flow.world import World
 
@@ -25,7 +29,10 @@ REQUESTS = """
 """
 
 MORE = {
-    "web": (", withdrawal_wished", ", false"),
+    "web": (
+        ", withdrawal_wished, requester",
+        ", false, CASE WHEN mod(n, 50) = 0 THEN 'ci' END",
+    ),
     "signer": (", told_revision, tell_at", ", 3, now()"),
 }
 
@@ -101,14 +108,52 @@ def test_no_stage_reads_a_whole_table(make_world: MakeWorld) -> None:
 
     with plans(world.web_database, world.signer_database) as found:
         live(world)
+        look(world)
 
     assert len(found) > 20
-    scans = {
+    assert scans(found) == {}
+
+
+def scans(found: dict[str, str]) -> dict[str, str]:
+    """Return the statements of which the plan reads a whole table."""
+    return {
         statement: plan
         for statement, plan in found.items()
         if re.search(rf"Seq Scan on ({'|'.join(LARGE)})\b", plan)
     }
-    assert scans == {}
+
+
+def look(world: World) -> None:
+    """Let people look at lists, operators act, and everything be tidied up."""
+    for states in ([], *([state] for state in sorted(SIGNER_STATES))):
+        assert len(browse.newest(world.signer_database, states, 50)) <= 50
+    request = browse.newest(world.signer_database, [], 1)[0].id
+    browse.whole(world.signer_database, request)
+    with pytest.raises(operate.NotPossible):
+        operate.retry(world.signer_database, request, "operator", world.time())
+    with world.web_database.read() as connection:
+        page, following = lookup.listed(connection, "ci", limit=20)
+        assert len(page) == 20
+        assert following is not None
+        lookup.listed(connection, "ci", cursor=following, limit=20)
+        lookup.listed(connection, "nobody", limit=20)
+    for clock in (world.web_clock, world.signer_clock):
+        clock.tidy()
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_what_is_under_way_is_counted_without_reading_what_is_over(make_world: MakeWorld) -> None:
+    """What is over is counted once a minute, which reads everything."""
+    world = make_world()
+    fill(world.web_database, "web")
+    collector = RequestsByState(world.web_database)
+    list(collector.collect())
+
+    with plans(world.web_database) as found:
+        list(collector.collect())
+
+    assert len(found) == 1
+    assert scans(found) == {}
 
 
 def live(world: World) -> None:
