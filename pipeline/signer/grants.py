@@ -1,6 +1,6 @@
 """What each account may do in the signer's database; `httpca migrate` makes it so.
 
-The audit is append-only for all of them, and so are decisions, TBS and certificates: what was once
+The audit is append-only for all of them, and so are TBS, certificates and what was decided: what was once
 decided or issued is not changed even by the signer itself.
 """
 
@@ -19,13 +19,19 @@ RIGHTS: Final[Rights] = {
             " next_attempt_at, told_revision, tell_at, expires_at)"
         ),
         "submissions": _APPEND,
-        "decisions": _APPEND,
+        # What was decided stays as it came; whether it counts may change.
+        "decisions": "SELECT, INSERT, UPDATE (effect)",
         "tbs": _APPEND,
         "certificates": _APPEND,
         "issuers": _APPEND,
         "switches": "SELECT, INSERT, UPDATE",
         "tries": "SELECT, INSERT, UPDATE (attempts, begun_at), DELETE",
         "audit": _APPEND,
+        "audit_leaves": _APPEND,
+        "audit_nodes": _APPEND,
+        "audit_checkpoints": _APPEND,
+        "audit_head": "SELECT, INSERT, UPDATE",
+        "audit_gaps": "SELECT, INSERT, DELETE",
         "heartbeats": "SELECT, INSERT, UPDATE, DELETE",
         **dict.fromkeys(VIEW_DEFINITIONS, "SELECT"),
         REVISION_TABLE: "SELECT",
