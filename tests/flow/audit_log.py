@@ -40,6 +40,8 @@ class Within(Database):
     def read(self) -> Iterator[Connection]:
         yield self._connection
 
+    snapshot = read
+
 
 @dataclass
 class Log:
