@@ -295,7 +295,7 @@ def spoilt(sound: bytes, spoil: Spoil) -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize("name", SPOILT)
+@pytest.mark.parametrize("name", SPOILT, ids=lambda name: name.replace(" ", "-"))
 def test_a_spoilt_backup_is_refused_before_anything_is_written(
     name: str, sound: bytes, tmp_path: Path, capsys: Output
 ) -> None:
