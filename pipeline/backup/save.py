@@ -16,7 +16,7 @@ from pipeline.backup import archive, folder, manifest, postgresql, sqlite
 from pipeline.backup.errors import BackupError
 from pipeline.backup.manifest import DatabaseContent, Manifest
 from pipeline.database.engine import open_database
-from pipeline.database.migrate import Side, check, current
+from pipeline.database.migrate import Side, current
 
 
 def save(
@@ -55,17 +55,19 @@ def save(
 
 
 def _dump(directory: Path, side: Side, url: str, target: Path) -> DatabaseContent:
+    place = _place(url)
+    if place is not None:
+        sqlite.check_there(place)
     database = open_database(url, pool_size=1)
     try:
-        check(database, side, directory)
-        revision = current(database, side)
+        revision = current(database, side)  # an earlier one is welcome: one backs up, then migrates
     finally:
         database.dispose()
     if revision is None:
-        raise BackupError(f"the database of {directory} was never set up")
-    path = make_url(url).database
-    if database.dialect == "sqlite" and path is not None:
-        sqlite.dump(Path(path), target)
+        problem = f"the database of {directory} was never set up"
+        raise BackupError(f"{problem}; run httpca migrate --config {directory}")
+    if place is not None:
+        sqlite.dump(place, target)
         kind: Literal["postgresql", "sqlite"] = "sqlite"
     else:
         postgresql.dump(url, target)
@@ -77,6 +79,11 @@ def _dump(directory: Path, side: Side, url: str, target: Path) -> DatabaseConten
 
 def _own_files(database: tuple[Side, str] | None) -> set[Path]:
     """Return the files of an SQLite database, which are backed up as a database."""
-    if database is None or (path := make_url(database[1]).database) is None:
-        return set()
-    return set(sqlite.files_of(Path(path)))
+    place = _place(database[1]) if database is not None else None
+    return set(sqlite.files_of(place)) if place is not None else set()
+
+
+def _place(url: str) -> Path | None:
+    """Return where the file of an SQLite database is; None for another database."""
+    parts = make_url(url)
+    return Path(parts.database or "") if parts.get_backend_name() == "sqlite" else None

@@ -16,14 +16,22 @@ def files_of(database: Path) -> list[Path]:
     return [database, *(Path(f"{database}{end}") for end in ("-wal", "-shm", "-journal"))]
 
 
+def check_there(database: Path) -> None:
+    """Check that there is a database, which SQLite would otherwise make.
+
+    Raises:
+        BackupError: there is none.
+    """
+    if not database.is_file():
+        raise BackupError(f"there is no database {database}; run httpca migrate first")
+
+
 def dump(database: Path, target: Path) -> None:
     """Copy a database by SQLite's own backup, which sees the state of one moment.
 
     Raises:
-        BackupError: there is no such database, or it cannot be read.
+        BackupError: it cannot be read.
     """
-    if not database.is_file():
-        raise BackupError(f"there is no database {database}; run httpca migrate first")
     try:
         with (
             closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True)) as source,

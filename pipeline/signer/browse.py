@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 from pipeline.database.engine import AnyRow, Database
 from pipeline.signer.operate import NotFound
 from pipeline.signer.tables import (
-    FAILED,
     audit,
     certificates,
     decisions,
@@ -16,7 +15,7 @@ from pipeline.signer.tables import (
     submissions,
     switches,
 )
-from pipeline.states import State
+from pipeline.states import SIGNER_STATES, State
 
 DECISION_COLUMNS: Final = (
     "id",
@@ -33,14 +32,17 @@ DECISION_COLUMNS: Final = (
 def newest(database: Database, states: Collection[State], limit: int) -> Sequence[AnyRow]:
     """Return the newest requests in these states (in all of them, when there are none)."""
     columns = (submissions.c.profile_name, submissions.c.requester, submissions.c.source)
-    query = select(requests, *columns).join_from(requests, submissions, isouter=True)
-    if set(states) == {State.FAILED}:
-        query = query.where(FAILED)
-    elif states:
-        query = query.where(requests.c.state.in_(states))
-    query = query.order_by(requests.c.created_at.desc(), requests.c.id.desc()).limit(limit)
-    with database.read() as connection:
-        return connection.execute(query).all()
+    query = (
+        select(requests, *columns)
+        .join_from(requests, submissions, isouter=True)
+        .order_by(requests.c.created_at.desc(), requests.c.id.desc())
+        .limit(limit)
+    )
+    found: list[AnyRow] = []
+    with database.snapshot() as connection:
+        for state in states or SIGNER_STATES:  # each by the index, however rare it is
+            found += connection.execute(query.where(requests.c.state == state))
+    return sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)[:limit]
 
 
 def counts(database: Database) -> dict[str, int]:

@@ -32,7 +32,7 @@ def lines(database: Database) -> Iterator[str]:
         .order_by(requests.c.created_at, requests.c.id)
         .execution_options(yield_per=AT_ONCE)
     )
-    with database.read() as connection:
+    with database.snapshot() as connection:
         for row in connection.execute(statement):
             found = dict(row._mapping)
             found["submitted_at"] = row.submitted_at.isoformat()

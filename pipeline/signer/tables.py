@@ -40,7 +40,7 @@ requests: Final = Table(
     Column("told_revision", Integer, nullable=False, default=0),
     Column("tell_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
-    Index("ix_requests_created", "created_at", "id"),
+    Index("ix_requests_state_created", "state", "created_at", "id"),
 )
 """``next_attempt_at`` is when `sign` may take the row; ``tell_at`` when `transmit` may; ``expires_at``
 when a request that waits for approval stops waiting."""
@@ -48,14 +48,12 @@ when a request that waits for approval stops waiting."""
 TO_SIGN: Final = text(f"state = '{State.WAITING_FOR_SIGNATURE}'")
 TO_TELL: Final = text("told_revision < revision")
 WAITING: Final = text(f"state = '{State.WAITING_FOR_APPROVAL}'")
-FAILED: Final = text(f"state = '{State.FAILED}'")
-"""The requests that a stage, the clock, an approver or an operator has to look at."""
+"""The requests that a stage, the clock or an approver has to look at."""
 
 due_index("ix_requests_to_sign", requests, "next_attempt_at", TO_SIGN)
 due_index("ix_requests_to_tell", requests, "tell_at", TO_TELL)
 due_index("ix_requests_to_expire", requests, "expires_at", WAITING)
 due_index("ix_requests_waiting", requests, "created_at", WAITING)
-due_index("ix_requests_failed", requests, "created_at", FAILED)
 
 submissions: Final = Table(
     "submissions",

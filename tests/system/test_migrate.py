@@ -84,7 +84,6 @@ def test_partial_indexes_have_their_conditions(databases: tuple[Database, Databa
         if " WHERE " in made
     }
     assert conditions.keys() == {
-        "ix_requests_failed",
         "ix_requests_unanswered",
         "ix_requests_to_expire",
         "ix_requests_to_sign",

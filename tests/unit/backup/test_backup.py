@@ -188,6 +188,25 @@ def test_a_database_that_was_never_set_up_is_not_backed_up(tmp_path: Path, capsy
     assert "httpca migrate" in capsys.readouterr().err
 
 
+def test_a_database_that_is_not_migrated_yet_is_backed_up_and_migrated_after_its_restore(
+    ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before an upgrade: the new release is installed, and the database is of the old one."""
+    database = open_database(load_signer(ca / "signer").database)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'signer_0000'")
+    database.dispose()
+    file = back_up(ca)
+    lose(ca, "signer")
+    monkeypatch.setattr("pipeline.backup.restore.knows", lambda *_: True)
+
+    assert main(["restore", str(file), "--config", str(ca / "signer")]) == 0
+
+    manifest = archive.unpack(file)
+    assert manifest.database is not None
+    assert manifest.database.revision == "signer_0000"
+
+
 Spoil = Callable[[dict[str, bytes]], dict[str, bytes] | None]
 
 
@@ -295,7 +314,7 @@ def spoilt(sound: bytes, spoil: Spoil) -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize("name", SPOILT)
+@pytest.mark.parametrize("name", SPOILT, ids=lambda name: name.replace(" ", "-"))
 def test_a_spoilt_backup_is_refused_before_anything_is_written(
     name: str, sound: bytes, tmp_path: Path, capsys: Output
 ) -> None:

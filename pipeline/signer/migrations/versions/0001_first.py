@@ -160,8 +160,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_requests_waiting", "requests", ["created_at"], **where("state = 'waiting_for_approval'")
     )
-    op.create_index("ix_requests_failed", "requests", ["created_at"], **where("state = 'failed'"))
-    op.create_index("ix_requests_created", "requests", ["created_at", "id"])
+    op.create_index("ix_requests_state_created", "requests", ["state", "created_at", "id"])
     op.create_table(
         "switches",
         sa.Column("name", sa.String(length=40), nullable=False),
