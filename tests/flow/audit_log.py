@@ -37,7 +37,7 @@ class Within(Database):
         self._connection = connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         yield self._connection
 
 

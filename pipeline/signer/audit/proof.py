@@ -64,7 +64,7 @@ def prove(database: Database, wanted: str) -> Proof:
         NotYetSigned: its entry is not in a signed head yet.
         BrokenTree: the tree does not lead to the signed head.
     """
-    with database.read() as connection:
+    with database.snapshot() as connection:
         certificate = _certificate(connection, wanted)
         entry = _entry(connection, certificate)
         head = connection.execute(

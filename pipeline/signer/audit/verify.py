@@ -34,8 +34,8 @@ def verify(database: Database, trusted: Sequence[Verifier], kept: Iterable[Sourc
     It may be written to meanwhile: what is added later is no part of this.
     """
     report = Report()
-    with database.read() as connection:
-        sources = [*kept, *_signed(connection, trusted, report)]  # before the head: none is ahead
+    with database.snapshot() as connection:
+        sources = [*kept, *_signed(connection, trusted, report)]
         head = _head(connection, report)
         report.size, report.root = head.edge.size, head.edge.root.hex()
         walk = _Walk(connection, report, {signed.size for _, signed in sources})
