@@ -37,10 +37,9 @@ class Within(Database):
         self._connection = connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         yield self._connection
 
-    snapshot = read
 
 
 @dataclass

@@ -32,10 +32,10 @@ class Killed(BaseException):
 def _deadly(monkeypatch: pytest.MonkeyPatch) -> None:
     effect, check_key = decide._effect, deliver._check_key
 
-    def judging(connection: Any, row: Any, *arguments: Any) -> Any:
+    def judging(side: Any, connection: Any, row: Any, *arguments: Any) -> Any:
         if b"deadly" in row.csr:
             raise Killed
-        return effect(connection, row, *arguments)
+        return effect(side, connection, row, *arguments)
 
     def checking(certificate: bytes, csr: bytes) -> None:
         if b"deadly" in csr:

@@ -35,7 +35,7 @@ def verify(database: Database, trusted: Sequence[Verifier], kept: Iterable[Sourc
     """
     report = Report()
     with database.snapshot() as connection:
-        sources = [*kept, *_signed(connection, trusted, report)]  # before the head: none is ahead
+        sources = [*kept, *_signed(connection, trusted, report)]
         head = _head(connection, report)
         report.size, report.root = head.edge.size, head.edge.root.hex()
         walk = _Walk(connection, report, {signed.size for _, signed in sources})
