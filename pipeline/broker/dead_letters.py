@@ -14,7 +14,8 @@ import msgspec
 import pika
 import pika.exceptions
 
-from pipeline.broker.publisher import TROUBLE, connection_parameters
+from pipeline.broker.limit import TROUBLE
+from pipeline.broker.publisher import connection_parameters
 from pipeline.broker.rabbitmq import REASON, REFUSED_AT
 from pipeline.crypto import jws
 from pipeline.errors import BrokerUnavailable, MessageRefused

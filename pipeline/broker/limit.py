@@ -7,10 +7,21 @@ all take a message and say nothing. Heartbeats do not help: the first and the la
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pika
+import structlog
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
+
+log = structlog.get_logger(__name__)
+
+TROUBLE: Final = (AMQPError, AMQPConnectorException, OSError)
+"""What pika raises when the broker is out of reach. A broker that accepts the connection and then
+says nothing ends in an exception that is no ``AMQPError``."""
+
+FAREWELL: Final = 2.0
+"""Seconds that closing may take."""
 
 
 class NoAnswer(AMQPError):  # type: ignore[misc, unused-ignore]
@@ -35,3 +46,13 @@ def limit(connection: pika.BlockingConnection, seconds: float) -> Iterator[None]
         yield
     finally:
         implementation.ioloop.remove_timeout(timer)
+
+
+def close(connection: pika.BlockingConnection) -> None:
+    """Close a connection, if it is open; one that is lost meanwhile is closed too."""
+    if connection.is_open:
+        try:
+            with limit(connection, FAREWELL):
+                connection.close()
+        except TROUBLE as error:
+            log.debug("connection-closed-badly", error=type(error).__name__)

@@ -5,15 +5,11 @@ from typing import Any, Final
 
 import pika
 import pika.exceptions
-import structlog
-from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
-from pipeline.broker.limit import NoAnswer, limit
+from pipeline.broker.limit import TROUBLE, NoAnswer, close, limit
 from pipeline.broker.properties import read_carefully
 from pipeline.broker.tls import url_parameters
 from pipeline.errors import BrokerUnavailable
-
-log = structlog.get_logger(__name__)
 
 HEARTBEAT: Final = 30
 """Seconds; a dead peer is noticed after two."""
@@ -25,17 +21,10 @@ ANSWER: Final = 10.0
 """Seconds that the broker has to confirm a message. With connecting (10 s) and the longest pause
 (5 s) still less than leases last, which are extended between two tries."""
 
-FAREWELL: Final = 2.0
-"""Seconds that closing may take."""
-
 SILENT: Final = (
     "the broker did not confirm a message for queue {} within {:g} s: it is frozen, has an alarm of"
     " memory or disk, or its cluster has no majority"
 )
-
-TROUBLE: Final = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
-"""What pika raises when the broker is out of reach. A broker that accepts the connection and then
-says nothing ends in an exception that is no ``AMQPError``."""
 
 
 def connection_parameters(url: str) -> list[pika.URLParameters]:
@@ -92,12 +81,8 @@ class Publisher:
     def close(self) -> None:
         """Close the connection, if it is open."""
         connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None and connection.is_open:
-            try:
-                with limit(connection, FAREWELL):
-                    connection.close()
-            except TROUBLE as error:
-                log.debug("connection-closed-badly", error=type(error).__name__)
+        if connection is not None:
+            close(connection)
 
     def _publish(self, queue: str, octets: bytes, headers: Mapping[str, str] | None) -> None:
         if self._connection is None:

@@ -18,8 +18,9 @@ from dramatiq.errors import ConnectionClosed
 
 from pipeline.broker import encoder
 from pipeline.broker.consumer import Gate, GatedBroker
+from pipeline.broker.limit import TROUBLE, close
 from pipeline.broker.outage import Outage, hush
-from pipeline.broker.publisher import TROUBLE, Publisher, connection_parameters
+from pipeline.broker.publisher import Publisher, connection_parameters
 from pipeline.errors import MessageRefused
 from pipeline.messages import CARRIES, MAX_MESSAGE_BYTES, WakeUp
 from settings.common import QueueType
@@ -89,7 +90,10 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
             # Anew each time: somebody may have deleted it, or replaced the broker by an empty one.
             self.queues_pending.add(queue_name)
             consumer = super().consume(queue_name, prefetch, timeout)
-            del self.connection  # it would only idle until the broker misses its heartbeats
+            # It would only idle until the broker misses its heartbeats. Dramatiq closes it too, and
+            # would report at length that it was lost just now.
+            close(self.connection)
+            del self.connection
             return consumer
         except ConnectionClosed as error:
             self.outage.lost(queue_name, error.__context__ or error)

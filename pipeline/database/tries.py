@@ -62,6 +62,11 @@ class Tries:
             self._begun[item] = self._count(item)
         return self._begun[item] <= self.most
 
+    def died_of(self, item: str) -> bool:
+        """Put an attempt on record; return whether one before did not come to its end."""
+        self.begin(item)
+        return self._begun[item] > 1
+
     def forget(self, items: Collection[str]) -> None:
         """Clear items: they were worked on to the end, or are given up for good."""
         if not items:

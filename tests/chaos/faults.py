@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pika
 import psycopg
 from pika.exceptions import ChannelClosedByBroker
 
-from pipeline.broker.publisher import TROUBLE
+from pipeline.broker.limit import TROUBLE
+from pipeline.broker.publisher import ANSWER
 from pipeline.stages import STAGES
 from tests.chaos.crew import Crew, Service
 from tests.chaos.ground import HEARTBEAT, LEASE, Ground
-from tests.servers.trouble import alarm, frozen
+from tests.servers.trouble import ALARMS, alarm, frozen
 
 FROZEN: Final = max(3 * HEARTBEAT, LEASE) + 2.0
 """Seconds: longer than leases last, and than RabbitMQ waits for a client."""
@@ -142,15 +143,12 @@ def freeze_postgresql(side: str) -> Fault:
     return fault
 
 
-def raise_alarm(what: Literal["memory", "disk"]) -> Fault:
-    """Let RabbitMQ block all who publish, for as long."""
-
-    def fault(scene: Scene) -> str:
-        with alarm(scene.ground.rabbitmq, what):
-            scene.wait(FROZEN)
-        return f"rabbitmq ({what})"
-
-    return fault
+def raise_alarm(scene: Scene) -> str:
+    """Let RabbitMQ block all who publish, for longer than they wait for a confirm."""
+    what = scene.rng.choice(sorted(ALARMS))
+    with alarm(scene.ground.rabbitmq, what):
+        scene.wait(ANSWER + 2.0)
+    return f"rabbitmq ({what})"
 
 
 def crash_postgresql(side: str) -> Fault:
@@ -215,18 +213,14 @@ ON_PROCESSES: Final[dict[str, Fault]] = {
     "freeze the signer-clock": freeze("signer-clock"),
 }
 
-ON_RABBITMQ: Final[dict[str, Fault]] = {
+ON_SERVERS: Final[dict[str, Fault]] = {
     "RabbitMQ killed": kill_rabbitmq,
     "RabbitMQ restarted": restart_rabbitmq,
     "RabbitMQ frozen": freeze_rabbitmq,
-    "RabbitMQ without memory": raise_alarm("memory"),
-    "RabbitMQ without disk": raise_alarm("disk"),
+    "RabbitMQ out of memory or disk": raise_alarm,
     "RabbitMQ full": fill_rabbitmq,
     "queues purged": purge_queues,
     "queues deleted": delete_queues,
-}
-
-ON_POSTGRESQL: Final[dict[str, Fault]] = {
     "PostgreSQL (web) stopped at once": crash_postgresql("web"),
     "PostgreSQL (signer) stopped at once": crash_postgresql("signer"),
     "PostgreSQL (web) frozen": freeze_postgresql("web"),
@@ -235,7 +229,7 @@ ON_POSTGRESQL: Final[dict[str, Fault]] = {
     "PostgreSQL (signer) full": fill_postgresql("signer"),
 }
 
-KINDS: Final = (*ON_PROCESSES, *ON_RABBITMQ, *ON_POSTGRESQL)
+KINDS: Final = (*ON_PROCESSES, *ON_SERVERS)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The seeded plan: which fault when, in three lanes that run beside each other, or in one.
+"""The seeded plan: which fault when, in two lanes that run beside each other, or in one.
 
 Each lane does every kind of fault once in an order of its own, and then again, until the time is
 over and the first round is done.
@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from pipeline.clock import now
-from tests.chaos.faults import ON_POSTGRESQL, ON_PROCESSES, ON_RABBITMQ, Fault, NoEffect, Scene
+from tests.chaos.faults import ON_PROCESSES, ON_SERVERS, Fault, NoEffect, Scene
 
 GAP: Final = (0.5, 3.0)
 """Seconds between two faults of a lane."""
@@ -96,13 +96,9 @@ def lanes(scene: Scene, seconds: float, seed: int, *, apart: bool) -> list[Lane]
     ``apart`` makes one of them, with time between its faults, to see what each does by itself.
     """
     until = time.monotonic() + seconds
-    parts: dict[str, Mapping[str, Fault]] = {
-        "processes": ON_PROCESSES,
-        "rabbitmq": ON_RABBITMQ,
-        "postgresql": ON_POSTGRESQL,
-    }
+    parts: dict[str, Mapping[str, Fault]] = {"processes": ON_PROCESSES, "servers": ON_SERVERS}
     if apart:
-        parts = {"all": {**ON_PROCESSES, **ON_RABBITMQ, **ON_POSTGRESQL}}
+        parts = {"all": {**ON_PROCESSES, **ON_SERVERS}}
     return [
         Lane(
             Scene(scene.ground, scene.crew, random.Random(f"{seed} {name}"), scene.ending),

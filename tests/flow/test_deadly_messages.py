@@ -51,9 +51,9 @@ def restart(world: World) -> None:
     world.web.begun.clear()
 
 
-def kill_often(world: World, stage: Stage, octets: bytes) -> None:
+def kill_often(world: World, stage: Stage, octets: bytes, times: int = ATTEMPTS + 1) -> None:
     """Let a message kill workers until it has no attempt left."""
-    for attempt in range(ATTEMPTS + 1):
+    for attempt in range(times):
         restart(world)
         with pytest.raises(Killed):
             world.deliver(stage, octets, redelivered=attempt > 0)
@@ -118,7 +118,7 @@ def test_an_outcome_is_given_up_after_its_attempts_and_the_others_of_its_message
     world: World,
 ) -> None:
     (first, deadly, last), octets = outcomes(world, "first.test", "deadly.test", "last.test")
-    kill_often(world, DELIVER, octets)
+    kill_often(world, DELIVER, octets, ATTEMPTS + 2)
 
     world.deliver(DELIVER, octets, redelivered=True)
 
@@ -141,11 +141,28 @@ def test_an_issuing_ca_that_cannot_be_stored_is_given_up_too(
         learn(side, notices)
 
     monkeypatch.setattr(deliver, "_learn", learning)
-    kill_often(world, DELIVER, octets)
+    kill_often(world, DELIVER, octets, ATTEMPTS + 2)
     world.deliver(DELIVER, octets, redelivered=True)
 
     assert list(world.exchange.dead_letters) == [(DELIVER.queue, DEADLY, octets)]
     assert world.states(request)[0] == "relayed"
+
+
+def test_outcomes_that_are_only_delivered_again_are_applied_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, octets = outcomes(world, "one.test", "other.test", "third.test")
+    applied: list[int] = []
+    apply = deliver._apply
+
+    def counting(side: Any, together: Any) -> None:
+        applied.append(len(together))
+        apply(side, together)
+
+    monkeypatch.setattr(deliver, "_apply", counting)
+    world.deliver(DELIVER, octets, redelivered=True)
+
+    assert applied == [3]
 
 
 def test_what_is_only_delivered_again_counts_as_ever(world: World) -> None:

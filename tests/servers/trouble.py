@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final
 
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerError, descendants
@@ -38,8 +38,9 @@ def frozen(server: RabbitMQ | PostgreSQL) -> Iterator[None]:
 
 
 @contextmanager
-def alarm(server: RabbitMQ, what: Literal["memory", "disk"]) -> Iterator[None]:
-    """Let RabbitMQ's alarm be on while the block lasts: it reads nothing from who publishes."""
+def alarm(server: RabbitMQ, what: str) -> Iterator[None]:
+    """Let one of RabbitMQ's ``ALARMS`` be on while the block lasts: it reads nothing from who
+    publishes."""
     command, on, off = ALARMS[what]
     server.ctl(command, *on)
     try:

@@ -3,8 +3,9 @@
 SUBMITTED, RELAYED or any state of the signer that is not final → any state of the signer, at a
 higher revision only. So an outcome may come twice, late and out of order.
 
-What may have killed a worker before is applied after the rest and alone; its attempt is on record
-before, and after too many it is left out, and the message is kept among the dead letters.
+A message that was delivered again is applied as ever once, on record; when a worker died of that too,
+each of its items is applied alone, with its attempt on record before. After too many an item is left
+out, and the message is kept among the dead letters.
 """
 
 import hashlib
@@ -46,11 +47,14 @@ def deliver(side: WebSide, received: Received) -> None:
     issuing = {notice.fingerprint: notice for notice in batch.issuers}
     witness(side, batch.checkpoints)
     outcomes = _latest(batch.outcomes)
-    suspected = side.tries.suspects([*issuing, *outcomes], redelivered=received.redelivered)
+    deadly = received.redelivered and side.tries.died_of(received.id)
+    suspected = side.tries.suspects([*issuing, *outcomes], redelivered=deadly)
     _learn(side, [notice for key, notice in issuing.items() if key not in suspected])
     given_up = _alone(side, issuing, suspected, _learn)
     _apply_all(side, [outcome for key, outcome in outcomes.items() if key not in suspected])
     given_up |= _alone(side, outcomes, suspected, _apply_all)
+    if received.redelivered:
+        side.tries.forget([received.id])
     side.delivered()
     if given_up:
         raise MessageRefused(DEADLY, received.sender.name)

@@ -18,16 +18,16 @@ decide = import_module("pipeline.actors.signer.decide")  # the package has a fun
 _examine, _effect, _prepare = examine.examine, decide._effect, authority.prepare
 
 
-def examining(policy, submission):  # type: ignore[no-untyped-def]
+def examining(policy, submission, *arguments):  # type: ignore[no-untyped-def]
     if WHEN_EXAMINED in submission.csr:
         os.kill(os.getpid(), signal.SIGSEGV)
-    return _examine(policy, submission)
+    return _examine(policy, submission, *arguments)
 
 
-def deciding(connection, row, *arguments):  # type: ignore[no-untyped-def]
+def deciding(side, connection, row, *arguments):  # type: ignore[no-untyped-def]
     if row is not None and WHEN_DECIDED in row.csr:
         os.kill(os.getpid(), signal.SIGSEGV)
-    return _effect(connection, row, *arguments)
+    return _effect(side, connection, row, *arguments)
 
 
 def preparing(csr, *arguments):  # type: ignore[no-untyped-def]
