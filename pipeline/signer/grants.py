@@ -1,7 +1,7 @@
 """What each account may do in the signer's database; `httpca migrate` makes it so.
 
-The audit is append-only for all of them, and so are TBS, certificates and what was decided: what was once
-decided or issued is not changed even by the signer itself.
+The audit is append-only for all of them, and so are TBS, certificates and what was decided: none of
+that is changed even by the signer itself.
 """
 
 from typing import Final

@@ -41,7 +41,6 @@ class Within(Database):
         yield self._connection
 
 
-
 @dataclass
 class Log:
     """A filled log, and the checkpoints that somebody kept of it."""

@@ -14,7 +14,8 @@ import pytest
 import requests
 from pika.credentials import ExternalCredentials, PlainCredentials
 
-from pipeline.broker.publisher import TROUBLE, connection_parameters
+from pipeline.broker.limit import TROUBLE
+from pipeline.broker.publisher import connection_parameters
 from pipeline.clock import now
 from pipeline.errors import SettingsError
 from pipeline.setup.grants import transport
