@@ -20,6 +20,7 @@ from settings.common import (
 )
 from settings.issuer import THE_ONE, IssuerSettings, check_issuers
 from settings.load import FILE, Settings, load
+from settings.reminders import Reminders, check_reminders
 from settings.transport import Tls, protected_broker, protected_database
 
 
@@ -35,6 +36,7 @@ class Clock(Settings, frozen=True):
     sequence: Seconds = 2.0
     checkpoint: Seconds = 60.0
     tidy: Seconds = 3600.0
+    remind: Seconds = 60.0
 
 
 class SignerSettings(Settings, frozen=True):
@@ -70,6 +72,7 @@ class SignerSettings(Settings, frozen=True):
     clock: Clock = Clock()
     tls: Tls = Tls()
     keep: Keep = Keep()
+    reminders: Reminders = Reminders()
     log: Log = Log()
 
     @property
@@ -91,6 +94,7 @@ def load_signer(directory: Path) -> SignerSettings:
     found = load(SignerSettings, directory, "signer")
     check_broker(found.broker, directory, FILE)
     check_issuers(found.issuers, directory)
+    check_reminders(found.reminders, directory, FILE)
     database = database_url(found.database, directory, FILE)
     return msgspec.structs.replace(
         found,

@@ -1,11 +1,12 @@
-"""`httpca policy`: is a policy file right, and which rule would meet a CSR. Needs no database."""
+"""`httpca policy`: is a policy file right, which rule would meet a CSR, what would a new one change."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from pipeline.commands.options import answer, json_option
+from pipeline.commands.options import answer, config_option, json_option
 
 
 @click.group()
@@ -48,6 +49,15 @@ def check(file: Path, directory: Path | None, as_json: bool) -> None:
 @click.option("--profile", default="server", show_default=True, help="The profile asked for.")
 @click.option("--requester", metavar="NAME", help="Who asks.  [default: somebody anonymous]")
 @click.option(
+    "--group", "groups", multiple=True, metavar="NAME", help="As if they were in this group, too."
+)
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M"]),
+    metavar="YYYY-MM-DDTHH:MM",
+    help="When, in UTC.  [default: now]",
+)
+@click.option(
     "--source", default="api", show_default=True, help="The door the request comes in by."
 )
 @click.option("--policy", "file", metavar="FILE", type=click.Path(path_type=Path))
@@ -56,21 +66,26 @@ def check(file: Path, directory: Path | None, as_json: bool) -> None:
     "directory",
     metavar="DIR/signer",
     type=click.Path(path_type=Path),
-    help="Take the policy of this folder.",
+    help="Take policy and issuing CA of this folder.",
 )
 @json_option
 def explain(
     csr: Path,
     profile: str,
     requester: str | None,
+    groups: tuple[str, ...],
+    at: datetime | None,
     source: str,
     file: Path | None,
     directory: Path | None,
     as_json: bool,
 ) -> None:
-    """Say which rule would meet the CSR in a file (- for standard input), and why."""
+    """Say which rule would meet the CSR in a file (- for standard input), why, and what certificate
+    would come of it. Limits do not show: they depend on what else is asked for."""
     if (file is None) == (directory is None):
         raise click.UsageError("say which policy: --policy FILE or --config DIR/signer")
+    from pipeline.clock import now
+    from pipeline.commands.certificate_to_be import certificate_to_be
     from pipeline.commands.explanation import as_text, to_plain
     from pipeline.crypto import csr as csrs
     from pipeline.messages import MAX_CSR_BYTES
@@ -80,5 +95,53 @@ def explain(
     used = load(file if file is not None else Path(str(directory)) / "policy.toml")
     with sys.stdin.buffer if str(csr) == "-" else csr.open("rb") as stream:
         read = csrs.read(stream.read(MAX_CSR_BYTES + 1))
-    found = explain_verdict(used, read, profile, requester, source)
-    answer(as_json, to_plain(read, found), as_text(read, found, profile))
+    for group in groups:
+        if group not in used.people.groups:
+            known = ", ".join(used.people.groups) or "none"
+            raise click.UsageError(f"the policy has no group {group}; it has: {known}")
+    moment = at.replace(tzinfo=UTC) if at is not None else now()
+    found = explain_verdict(used, read, profile, requester, source, at=moment, groups=groups)
+    made = certificate_to_be(read, found.verdict, moment, directory)
+    answer(as_json, to_plain(read, found, made), as_text(read, found, profile, made))
+
+
+@policy.command()
+@click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
+@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@config_option("DIR/signer")
+@click.option(
+    "--last",
+    type=click.IntRange(1, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="How many of the newest requests are tried.",
+)
+@json_option
+def diff(old: Path, new: Path, directory: Path, last: int, as_json: bool) -> None:
+    """Say which of the last real requests would meet another verdict under policy NEW than under OLD.
+
+    Each is tried as it came, at the time when it came. Limits do not show. Nothing is changed.
+    """
+    from pipeline.commands.policy_diff import as_table, to_plain
+    from pipeline.commands.signer_database import signer_database
+    from pipeline.signer.compare import compare
+    from pipeline.signer.policy_file import load
+
+    policies = load(old), load(new)
+    with signer_database(directory) as database:
+        found = compare(database, *policies, last)
+    answer(as_json, to_plain(found), as_table(found))
+
+
+@policy.command()
+@config_option("DIR/signer")
+@json_option
+def status(directory: Path, as_json: bool) -> None:
+    """Say which policy the signer goes by, and what is wrong with its file, if anything is."""
+    from pipeline.commands.policy_status import as_sentence, to_plain
+    from pipeline.commands.signer_database import signer_database
+    from pipeline.signer.policy_record import in_force
+
+    with signer_database(directory) as database:
+        row = in_force(database)
+    answer(as_json, to_plain(row), as_sentence(row))

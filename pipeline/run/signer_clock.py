@@ -1,11 +1,13 @@
 """Process `signer-clock`: sweeps, lets requests expire, takes revoked approvers' decisions out of
-the count, announces the issuing CAs, keeps the audit's log, heartbeats.
+the count, reminds approvers, announces the issuing CAs, keeps the audit's log, heartbeats.
 
 It works without the CA's key.
 """
 
 import threading
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,13 @@ from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import OutcomeBatch
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.schedule import schedule
+from pipeline.run.reminding import remind
 from pipeline.run.signals import stop_on_signals, wait_until
-from pipeline.run.signer_side import open_signer_side
-from pipeline.signer import counting
+from pipeline.run.signer_side import open_signer_side, policy_problem
+from pipeline.signer import counting, rule_counts
 from pipeline.signer.audit.keeper import Keeper
 from pipeline.signer.ending import ending
+from pipeline.signer.policy_record import note_problem
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import TO_SIGN, TO_TELL, WAITING, heartbeats, ledger, requests, tries
 from pipeline.stages import DELIVER, SIGN, TRANSMIT
@@ -85,6 +89,8 @@ class SignerClock:
                 "sweep": (intervals.sweep, self.sweep),
                 "expire": (intervals.expire, self.expire),
                 "recount": (intervals.expire, self.recount),
+                "remind": (intervals.remind, self.remind),
+                "policy": (intervals.heartbeat, self.look_at_policy),
                 "announce": (intervals.announce, self.announce),
                 "look-ahead": (intervals.look_ahead, self.look_ahead),
                 "sequence": (intervals.sequence, self.sequence),
@@ -168,12 +174,23 @@ class SignerClock:
                     counting.leave_out(connection, side.trust, request_id, side.now())
 
     def tidy(self) -> None:
-        """Delete what may be deleted: heartbeats of processes long gone, attempts long resolved."""
+        """Delete what may be deleted: heartbeats of processes long gone, attempts long resolved,
+        counts of hours and days that are long over."""
         side, keep = self.side, self.side.settings.keep
         now = side.now()
         with side.database.write() as connection:
             forget(connection, heartbeats, now - timedelta(days=keep.heartbeat_days))
             Tries.tidy(connection, tries, now - timedelta(days=keep.tries_days))
+            rule_counts.forget(connection, now)
+
+    def remind(self) -> None:
+        """Remind approvers, by the operator's hook, of what waits for too long."""
+        remind(self.side)
+
+    def look_at_policy(self) -> None:
+        """Write down what is wrong with the policy file, also while no worker needs it."""
+        side = self.side
+        note_problem(side.database, policy_problem(side.settings, side.trust), side.now())
 
     def announce(self) -> None:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""

@@ -22,7 +22,6 @@ from pipeline.crypto.envelope import Envelope
 from pipeline.crypto.expiry import Watched, of_messages, watched
 from pipeline.crypto.own_identity import OwnIdentity
 from pipeline.crypto.trust import Trust
-from pipeline.database.advance import record
 from pipeline.database.engine import Database
 from pipeline.database.refused import audit_refusals
 from pipeline.errors import SettingsError
@@ -33,7 +32,9 @@ from pipeline.signer.mark import Mark
 from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.policy import Policy
 from pipeline.signer.policy_file import load
+from pipeline.signer.policy_record import note_policy, note_problem
 from pipeline.signer.policy_source import PolicySource
+from pipeline.signer.reach import out_of_reach
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import audit
 from pipeline.stages import Role
@@ -85,8 +86,13 @@ def open_signer_side(
             forgotten = mark.missing_from(connection)
         if forgotten is not None:
             suspend_after_restore(database, forgotten, clock())
-        note = partial(_note_policy, database, clock)
-        policy = PolicySource(policy_file, note, issuers=settings.active_issuers())
+        policy = PolicySource(
+            policy_file,
+            lambda found: note_policy(database, found, clock()),
+            issuers=settings.active_issuers(),
+            troubled=lambda problem: note_problem(database, problem, clock()),
+            unfit=lambda found: out_of_reach(found, trusted_approvers(trust)),
+        )
     else:
         policy = partial(load, policy_file, settings.active_issuers())
     side = SignerSide(
@@ -156,7 +162,18 @@ def _watched(me: OwnIdentity, trust: Trust, issuers: Issuers) -> list[Watched]:
     return found
 
 
-def _note_policy(database: Database, clock: Clock, policy: Policy) -> None:
-    with database.write() as connection:
-        details = {"digest": policy.digest, "rules": len(policy.rules)}
-        record(connection, audit, "policy-loaded", details, clock())
+def policy_problem(settings: SignerSettings, trust: Trust) -> str:
+    """Return what is wrong with the policy file of a signer's folder; "" when nothing is."""
+    file = Path(settings.directory) / "policy.toml"
+    try:
+        policy = load(file, settings.active_issuers())
+        unfit = "; ".join(out_of_reach(policy, trusted_approvers(trust)))
+    except SettingsError as error:
+        return str(error)
+    return f"{file}: {unfit}" if unfit else ""
+
+
+def trusted_approvers(trust: Trust) -> set[str]:
+    """Return the names of the approvers whose decisions a signer takes."""
+    trust.refresh()
+    return {one.sender.name for one in trust.certificates() if one.sender.role is Role.APPROVER}

@@ -1,6 +1,7 @@
 """What `policy` finds of one submission: pure, and never raising for a requester's fault."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -32,13 +33,13 @@ class Finding:
     policy_digest: str
 
 
-def examine(policy: Policy, submission: Submission) -> Finding:
-    """Read the CSR, check it, and let the policy judge it."""
+def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
+    """Read the CSR, check it, and let the policy judge it as it arrives at the moment ``at``."""
     try:
         csr = csrs.read(submission.csr)
     except RequesterError as error:
         return rejected(policy, submission, str(error))
-    verdict = judge(policy, csr, submission.profile, submission.requester, submission.source)
+    verdict = judge(policy, csr, submission.profile, submission.requester, submission.source, at=at)
     return Finding(
         submission,
         STATES[verdict.action],
@@ -49,11 +50,11 @@ def examine(policy: Policy, submission: Submission) -> Finding:
     )
 
 
-def examine_safely(policy: Policy, submission: Submission) -> Finding:
+def examine_safely(policy: Policy, submission: Submission, at: datetime) -> Finding:
     """Examine a submission on which the program itself may fail: then it is rejected, in words
     that tell requester and operator so, and the log has the rest."""
     try:
-        return examine(policy, submission)
+        return examine(policy, submission, at)
     except Exception:
         log.exception("submission-breaks-policy", request_id=submission.id)
         return rejected(

@@ -4,7 +4,9 @@ The first rule that matches decides; when none does, the default. ``judge`` neve
 what a requester sent: a profile that does not exist or does not allow the CSR is a rejection.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
@@ -14,7 +16,8 @@ from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, Refused
-from pipeline.signer.rules import Action, Rule
+from pipeline.signer.people import People
+from pipeline.signer.rules import Action, Asked, Rule
 
 DEFAULT: Final = "default"
 """What a verdict names as its rule when no rule matched."""
@@ -27,7 +30,7 @@ DEFAULT_REASON: Final = N_("No rule of this certificate authority allows the req
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """Profiles by name, rules in order, and what happens when no rule matches.
+    """Profiles by name, rules in order, people, and what happens when no rule matches.
 
     ``digest`` is the SHA-256 (hex) of the policy's content in canonical JSON (RFC 8785), so
     comments and layout of its file do not change it.
@@ -37,6 +40,7 @@ class Policy(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     default: Literal["approve", "reject"]
     digest: str
+    people: People = People()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +78,65 @@ class Explanation:
 
 
 def judge(
-    policy: Policy, csr: Csr, profile_name: str, requester: str | None, source: str
+    policy: Policy,
+    csr: Csr,
+    profile_name: str,
+    requester: str | None,
+    source: str,
+    *,
+    at: datetime,
+    groups: Collection[str] = (),
 ) -> Verdict:
-    """Return the verdict on a request.
+    """Return the verdict on a request that arrives at the moment ``at``. Limits do not show here.
 
     ``requester`` is the name of a known requester, or None; ``source`` the door the request came in
-    by (``web``, ``api``, ...). Both are the web side's word.
+    by (``web``, ``api``, ...). Both are the web side's word. ``groups`` are added to those that the
+    requester belongs to.
     """
     refusal = _refusal(policy, csr, profile_name)
     if refusal is not None:
         return refusal
     profile = policy.profiles[profile_name]
+    asked = _asked(policy, profile_name, requester, source, at, groups)
     for rule in policy.rules:
-        if next(rule.mismatches(csr, profile_name, requester, source), None) is None:
-            return _verdict(rule, profile)
-    return _default(policy, profile)
+        if next(rule.mismatches(csr, asked), None) is None:
+            return _verdict(policy, rule, profile, requester)
+    return _default(policy, profile, requester)
 
 
 def explain(
-    policy: Policy, csr: Csr, profile_name: str, requester: str | None, source: str
+    policy: Policy,
+    csr: Csr,
+    profile_name: str,
+    requester: str | None,
+    source: str,
+    *,
+    at: datetime,
+    groups: Collection[str] = (),
 ) -> Explanation:
     """Return the same verdict as :func:`judge`, with why each rule before did not match."""
-    verdict = judge(policy, csr, profile_name, requester, source)
+    verdict = judge(policy, csr, profile_name, requester, source, at=at, groups=groups)
     trials = []
     if verdict.rule != PROFILE:
+        asked = _asked(policy, profile_name, requester, source, at, groups)
         for rule in policy.rules:
-            mismatches = tuple(rule.mismatches(csr, profile_name, requester, source))
+            mismatches = tuple(rule.mismatches(csr, asked))
             trials.append(Trial(rule.name, rule.action, not mismatches, mismatches))
             if not mismatches:
                 break
     return Explanation(verdict, tuple(trials))
+
+
+def _asked(
+    policy: Policy,
+    profile_name: str,
+    requester: str | None,
+    source: str,
+    at: datetime,
+    groups: Collection[str],
+) -> Asked:
+    of_policy = policy.people.groups_of(requester)
+    return Asked(profile_name, requester, source, at, of_policy | frozenset(groups))
 
 
 def _refusal(policy: Policy, csr: Csr, profile_name: str) -> Verdict | None:
@@ -123,13 +156,26 @@ def _refusal(policy: Policy, csr: Csr, profile_name: str) -> Verdict | None:
     return None
 
 
-def _verdict(rule: Rule, profile: Profile) -> Verdict:
+def _verdict(policy: Policy, rule: Rule, profile: Profile, requester: str | None) -> Verdict:
+    snapshot = rule.snapshot()
+    if rule.asks_approvers:
+        if rule.approvers is not None:
+            snapshot["approver_names"] = list(policy.people.approvers[rule.approvers])
+        snapshot |= _own(policy, requester)
     return Verdict(
-        rule.action, rule.name, rule.snapshot(), profile, reason=rule.reason, quorum=rule.quorum
+        rule.action, rule.name, snapshot, profile, reason=rule.reason, quorum=rule.quorum
     )
 
 
-def _default(policy: Policy, profile: Profile) -> Verdict:
+def _default(policy: Policy, profile: Profile, requester: str | None) -> Verdict:
     snapshot = {"name": DEFAULT, "action": policy.default}
     reason = DEFAULT_REASON if policy.default == "reject" else ""
+    if policy.default == "approve":
+        snapshot |= _own(policy, requester)
     return Verdict(policy.default, DEFAULT, snapshot, profile, reason=reason)
+
+
+def _own(policy: Policy, requester: str | None) -> dict[str, Any]:
+    """Return the approvers who asked under another name, so that they do not count."""
+    own = policy.people.own(requester)
+    return {"own": own} if own else {}

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args
 
@@ -12,18 +12,22 @@ import rfc8785
 from pipeline.crypto.names import Kind
 from pipeline.crypto.profile import KeyUsage, Profile, ProfileError
 from pipeline.errors import SettingsError
+from pipeline.signer import people
+from pipeline.signer.people import TABLES, People, PeopleError
 from pipeline.signer.policy import Policy
-from pipeline.signer.rules import Action, Rule, RuleError
+from pipeline.signer.rules import Action, Day, OverLimit, Rule, RuleError
 from pipeline.signer.toml_lines import line_of
 
 Default = Literal["approve", "reject"]
 _T = TypeVar("_T", Profile, Rule)
 
-_TOP: Final = ("default", "profiles", "rules")
+_TOP: Final = ("default", "profiles", "rules", *TABLES)
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "action": get_args(Action),
     "key_usage": get_args(KeyUsage),
     "names": get_args(Kind),
+    "days": get_args(Day),
+    "over_limit": get_args(OverLimit),
 }
 _TYPES: Final = {
     "str": "a text in quotes",
@@ -73,14 +77,16 @@ class _PolicyFile:
             problem = f"found {default!r}; allowed are {allowed} (to sign, end with such a rule)"
             raise self._wrong("", None, "default", problem)
         profiles = self._profiles()
-        rules = self._rules(profiles)
+        known = self._people()
+        rules = self._rules(profiles, known)
         content = {
             "default": default,
+            "people": known.snapshot(),
             "profiles": {name: profile.snapshot() for name, profile in profiles.items()},
             "rules": [rule.snapshot() for rule in rules],
         }
         digest = hashlib.sha256(rfc8785.dumps(content)).hexdigest()
-        return Policy(profiles, rules, default, digest)
+        return Policy(profiles, rules, default, digest, known)
 
     def _profiles(self) -> dict[str, Profile]:
         tables = self.content.get("profiles")
@@ -107,7 +113,13 @@ class _PolicyFile:
             problem = f"there is no issuer {issuer!r} that takes what is new; allowed are {allowed}"
             raise self._wrong(where, None, "issuer", problem)
 
-    def _rules(self, profiles: dict[str, Profile]) -> tuple[Rule, ...]:
+    def _people(self) -> People:
+        try:
+            return people.read(self.content)
+        except PeopleError as error:
+            raise self._wrong(error.table, None, error.key, error.problem) from None
+
+    def _rules(self, profiles: dict[str, Profile], known: People) -> tuple[Rule, ...]:
         tables = self.content.get("rules", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise self._wrong("", None, "rules", "write each rule as a table, [[rules]]")
@@ -116,11 +128,8 @@ class _PolicyFile:
             rule = self._convert(Rule, table, "rules", index)
             if any(rule.name == other.name for other in rules):
                 raise self._wrong("rules", index, "name", f"{rule.name!r} is used twice")
-            for name in rule.profiles or ():
-                if name not in profiles:
-                    allowed = _listed(profiles)
-                    problem = f"there is no profile {name!r}; allowed are {allowed}"
-                    raise self._wrong("rules", index, "profiles", problem)
+            for key, problem in _dangling(rule, profiles, known):
+                raise self._wrong("rules", index, key, problem)
             rules.append(rule)
         return tuple(rules)
 
@@ -144,6 +153,32 @@ class _PolicyFile:
         full_key = ".".join(part for part in (place, key) if part)
         line = line_of(self.text, table, index, key)
         return SettingsError(self.path, full_key + (f" (line {line})" if line else ""), problem)
+
+
+def _dangling(rule: Rule, profiles: Iterable[str], known: People) -> Iterator[tuple[str, str]]:
+    """Yield what the rule names and the file does not have, and a quorum that no set can reach."""
+    for name in rule.profiles or ():
+        if name not in profiles:
+            yield (
+                "profiles",
+                f"there is no profile {name!r}; allowed are {_listed(profiles)}",
+            )
+    for name in rule.groups or ():
+        if name not in known.groups:
+            allowed = _listed(known.groups) or "none, since there is no table [groups]"
+            yield "groups", f"there is no group {name!r}; allowed are {allowed}"
+    if rule.approvers is None:
+        return
+    if rule.approvers not in known.approvers:
+        allowed = _listed(known.approvers) or "none, since there is no table [approvers]"
+        yield "approvers", f"there is no set {rule.approvers!r}; allowed are {allowed}"
+    elif len(known.approvers[rule.approvers]) < rule.quorum:
+        count = len(known.approvers[rule.approvers])
+        problem = (
+            f"found {rule.quorum}, but the set {rule.approvers!r} has {count}, so that nobody could"
+            f" approve anything; allowed are 1 to {count}"
+        )
+        yield "quorum", problem
 
 
 def _from_msgspec(message: str, table: dict[str, Any]) -> tuple[str | None, str]:

@@ -1,17 +1,21 @@
 """Rules: which requests are signed at once, which wait for an approver, which are rejected."""
 
-from collections.abc import Iterator
-from typing import Any, Final, Literal
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.patterns import Pattern
 from pipeline.crypto.public_keys import KeyRule
+from pipeline.signer import limits, window
+from pipeline.signer.limits import Limit
+from pipeline.signer.rule_problems import problems
 
 Action = Literal["sign", "approve", "reject"]
-
-MOST_APPROVALS: Final = 20
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+OverLimit = Literal["reject", "approve"]
 
 
 class RuleError(ValueError):
@@ -23,13 +27,33 @@ class RuleError(ValueError):
         super().__init__(f"{key}: {problem}")
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What a rule is matched with, besides the CSR.
+
+    ``requester`` (None: anonymous) and ``source`` are the web side's word, and so are ``groups``,
+    those of the policy that the requester belongs to. ``at`` is by the signer's clock.
+    """
+
+    profile: str
+    requester: str | None
+    source: str
+    at: datetime
+    groups: frozenset[str] = frozenset()
+
+
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rule. It matches when all of its conditions do; a condition left out always does.
 
     ``every_name``: each name of the CSR matches one of these patterns; ``any_name``: at least one
-    does. ``requesters`` (names of known requesters) and ``sources`` are the web side's word, so a
-    rule that signs because of them must say ``trust_web``. ``reason`` is the sentence to a rejected
-    requester; ``quorum`` the number of approvers that an approval needs.
+    does. ``requesters`` (names of known requesters), ``groups`` of them and ``sources`` are the web
+    side's word, so a rule that signs because of them must say ``trust_web``. ``hours`` and ``days``
+    are on the clocks of ``zone`` (UTC by default).
+
+    ``reason`` is the sentence to a rejected requester; ``quorum`` the number of approvers that an
+    approval needs, of the set named ``approvers`` (of all by default). ``expires`` is how long a
+    request waits for them, ``remind_after`` after how long they are reminded, again and again.
+    ``limit`` is how many requests the rule lets through in each hour or day of UTC, and
+    ``over_limit`` what happens to the others (by default they are rejected).
 
     Raises:
         RuleError: when a value is not allowed.
@@ -41,27 +65,66 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_name: tuple[str, ...] | None = None
     any_name: tuple[str, ...] | None = None
     requesters: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
     sources: tuple[str, ...] | None = None
     keys: tuple[str, ...] | None = None
+    hours: str | None = None
+    days: tuple[Day, ...] | None = None
+    zone: str | None = None
     reason: str = ""
     quorum: int = 1
+    approvers: str | None = None
+    expires: str | None = None
+    remind_after: str | None = None
+    limit: str | tuple[str, ...] | None = None
+    over_limit: OverLimit | None = None
     trust_web: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that do not fit; msgspec has checked their types."""
-        for key, problem in _problems(self):
+        for key, problem in problems(self):
             raise RuleError(key, problem)
 
-    def mismatches(
-        self, csr: Csr, profile: str, requester: str | None, source: str
-    ) -> Iterator[str]:
+    @property
+    def asks_approvers(self) -> bool:
+        """Whether something may wait for approvers by this rule."""
+        return self.action == "approve" or self.over_limit == "approve"
+
+    @property
+    def limit_texts(self) -> tuple[str, ...]:
+        """``limit`` as a list, as the policy has it."""
+        if self.limit is None:
+            return ()
+        return (self.limit,) if isinstance(self.limit, str) else self.limit
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """How many requests the rule lets through in which time."""
+        return tuple(limits.parse(text) for text in self.limit_texts)
+
+    def mismatches(self, csr: Csr, asked: Asked) -> Iterator[str]:
         """Yield, for each condition that does not hold, a phrase that says why not."""
-        if self.profiles is not None and profile not in self.profiles:
-            yield f"its profiles are {_listed(self.profiles)}, not {profile}"
-        if self.requesters is not None and requester not in self.requesters:
-            yield f"its requesters are {_listed(self.requesters)}, not {requester or 'anonymous'}"
-        if self.sources is not None and source not in self.sources:
-            yield f"its sources are {_listed(self.sources)}, not {source}"
+        yield from self._mismatches_of_who(asked)
+        yield from self._mismatches_of_csr(csr)
+        zone = self.zone or "UTC"
+        in_time = self.hours is None and self.days is None
+        if not in_time and not window.holds(asked.at, self.hours, self.days, zone):
+            when = " ".join([", ".join(self.days or ()), self.hours or ""]).strip()
+            yield f"its time is {when}, not {window.shown(asked.at, zone)}"
+
+    def _mismatches_of_who(self, asked: Asked) -> Iterator[str]:
+        who = asked.requester or "anonymous"
+        if self.profiles is not None and asked.profile not in self.profiles:
+            yield f"its profiles are {_listed(self.profiles)}, not {asked.profile}"
+        if self.requesters is not None and asked.requester not in self.requesters:
+            yield f"its requesters are {_listed(self.requesters)}, not {who}"
+        if self.groups is not None and not asked.groups & set(self.groups):
+            of = f"is in {_listed(sorted(asked.groups))}" if asked.groups else "is in none"
+            yield f"its groups are {_listed(self.groups)}, and {who} {of}"
+        if self.sources is not None and asked.source not in self.sources:
+            yield f"its sources are {_listed(self.sources)}, not {asked.source}"
+
+    def _mismatches_of_csr(self, csr: Csr) -> Iterator[str]:
         if self.keys is not None and not any(KeyRule.parse(k).admits(csr.key) for k in self.keys):
             yield f"its keys are {_listed(self.keys)}, not {csr.key.kind}"
         if self.every_name is not None:
@@ -76,49 +139,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"no name is among any_name: {_listed(self.any_name)}"
 
     def snapshot(self) -> dict[str, Any]:
-        """Return every field in plain JSON types, for the request's record and digest."""
+        """Return every field that says something in plain JSON types, for record and digest."""
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
-        return plain
+        return {key: value for key, value in plain.items() if value is not None}
 
 
-def _listed(values: tuple[str, ...]) -> str:
+def _listed(values: Collection[str]) -> str:
     return ", ".join(values)
-
-
-def _problems(rule: Rule) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong, as (key, what was found and what is allowed)."""
-    if not rule.name.strip() or not rule.name.isprintable() or len(rule.name) > 200:
-        yield "name", f"found {rule.name!r}; a rule's name is 1 to 200 visible characters"
-    if rule.name in ("default", "profile"):
-        yield "name", f"found {rule.name!r}, which verdicts use themselves; choose another"
-    for key in ("profiles", "every_name", "any_name", "requesters", "sources", "keys"):
-        if getattr(rule, key) == ():
-            yield key, "found an empty list, which nothing matches; leave the key out instead"
-    for key in ("every_name", "any_name"):
-        for text in getattr(rule, key) or ():
-            try:
-                Pattern.parse(text)
-            except ValueError as error:
-                yield key, str(error)
-    for text in rule.keys or ():
-        try:
-            KeyRule.parse(text)
-        except ValueError as error:
-            yield "keys", str(error)
-    if rule.action == "reject" and not rule.reason.strip():
-        yield "reason", "found none; a rule that rejects says why, in a sentence to the requester"
-    if rule.action != "reject" and rule.reason:
-        yield "reason", f"only a rule that rejects has a reason, and this one says {rule.action!r}"
-    if len(rule.reason) > 1000:
-        yield "reason", f"found {len(rule.reason)} characters; at most 1000 are allowed"
-    if not 1 <= rule.quorum <= MOST_APPROVALS:
-        yield "quorum", f"found {rule.quorum}; allowed are 1 to {MOST_APPROVALS}"
-    if rule.action != "approve" and rule.quorum != 1:
-        yield "quorum", f"only a rule that says approve has a quorum; this one says {rule.action!r}"
-    of_web = [key for key in ("requesters", "sources") if getattr(rule, key) is not None]
-    if rule.action == "sign" and of_web and not rule.trust_web:
-        problem = (
-            f"this rule signs at once because of {' and '.join(of_web)}, which is only the web"
-            " side's word; write trust_web = true to accept that, or let an approver decide"
-        )
-        yield "trust_web", problem

@@ -57,6 +57,7 @@ def move(
     *,
     reason: str = "",
     expires_at: datetime | None = None,
+    remind_at: datetime | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Move:
     """Return the move of a request (read with ``id``, ``state``, ``revision``) to ``target``.
@@ -69,6 +70,7 @@ def move(
         "attempts": 0,
         "next_attempt_at": now if target is State.WAITING_FOR_SIGNATURE else None,
         "expires_at": expires_at,
+        "remind_at": remind_at,
     }
     shown = dict(details or {}) | ({"reason": reason} if reason else {})
     return Move(row.id, State(row.state), target, row.revision, values=values, details=shown)

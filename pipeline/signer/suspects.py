@@ -25,6 +25,6 @@ DEADLY: Final = (
 def examine_alone(side: SignerSide, rules: Policy, submission: Submission) -> Finding:
     """Put the attempt on record and examine a suspect, unless it had too many."""
     if side.tries.begin(submission.id):
-        return examine_safely(rules, submission)
+        return examine_safely(rules, submission, side.now())
     log.error("cannot-be-examined", request_id=submission.id, attempts=side.tries.most)
     return rejected(rules, submission, DEADLY.format(side.tries.most))

@@ -40,10 +40,11 @@ requests: Final = Table(
     Column("told_revision", Integer, nullable=False, default=0),
     Column("tell_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
+    Column("remind_at", UtcDateTime),
     Index("ix_requests_state_created", "state", "created_at", "id"),
 )
 """``next_attempt_at`` is when `sign` may take the row; ``tell_at`` when `transmit` may; ``expires_at``
-when a request that waits for approval stops waiting."""
+when a request that waits for approval stops waiting; ``remind_at`` when approvers hear of it again."""
 
 TO_SIGN: Final = text(f"state = '{State.WAITING_FOR_SIGNATURE}'")
 TO_TELL: Final = text("told_revision < revision")
@@ -53,6 +54,7 @@ WAITING: Final = text(f"state = '{State.WAITING_FOR_APPROVAL}'")
 due_index("ix_requests_to_sign", requests, "next_attempt_at", TO_SIGN)
 due_index("ix_requests_to_tell", requests, "tell_at", TO_TELL)
 due_index("ix_requests_to_expire", requests, "expires_at", WAITING)
+due_index("ix_requests_to_remind", requests, "remind_at", WAITING)
 due_index("ix_requests_waiting", requests, "created_at", WAITING)
 
 submissions: Final = Table(
@@ -70,7 +72,8 @@ submissions: Final = Table(
     Column("issuer", String(64), nullable=False),
     Column("policy_digest", String(64), nullable=False),
 )
-"""What was submitted, with profile, rule and issuer as they stood at `policy`: never changed."""
+"""What was submitted, with profile, rule and issuer as they stood at `policy`. Only re-evaluation
+changes these, and the audit keeps what they were."""
 
 decisions: Final = Table(
     "decisions",
@@ -145,6 +148,27 @@ switches: Final = Table(
 
 tries: Final = tries_table(metadata)
 """Submissions without a row in ``requests`` yet, and decisions, that may have killed a worker."""
+
+rule_counts: Final = Table(
+    "rule_counts",
+    metadata,
+    Column("rule", String(200), primary_key=True),
+    Column("period", String(4), primary_key=True),
+    Column("begins_at", UtcDateTime, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+"""How many requests each limited rule let through, by its name, in each hour and day."""
+
+policy_in_force: Final = Table(
+    "policy_in_force",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("loaded_at", UtcDateTime, nullable=False),
+    Column("problem", Text, nullable=False, default=""),
+    Column("noticed_at", UtcDateTime),
+)
+"""One row, ``policy``: which policy the workers go by, and what is wrong with its file now."""
 
 audit: Final = audit_table(metadata)
 tree: Final = tree_tables(metadata)

@@ -4,6 +4,7 @@ The death of a process is an exception that nobody catches; the next process rem
 """
 
 import itertools
+from datetime import datetime
 
 import pytest
 from sqlalchemy import select
@@ -39,10 +40,10 @@ def tries(world: World) -> dict[str, int]:
 def _deadly(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = examine.examine
 
-    def kills(policy: Policy, submission: Submission) -> examine.Finding:
+    def kills(policy: Policy, submission: Submission, at: datetime) -> examine.Finding:
         if b"deadly.test" in submission.csr:
             raise Killed
-        return judge(policy, submission)
+        return judge(policy, submission, at)
 
     monkeypatch.setattr(examine, "examine", kills)
 

@@ -17,7 +17,7 @@ from pipeline.signer.examine import STATES
 from pipeline.signer.policy import judge
 from pipeline.states import SIGNER, WEB, State
 from tests.simulation.faults import Fault
-from tests.simulation.template import ATTEMPTS, csr
+from tests.simulation.template import ATTEMPTS, FIRST, csr
 from tests.simulation.trail import audit_tells_all, every, rows
 from tests.simulation.world import World
 
@@ -140,7 +140,14 @@ class Reckoning:
                 continue
             policy = policies[row["policy_digest"]]
             read = csrs.read(row["csr"])
-            verdict = judge(policy, read, row["profile_name"], row["requester"], row["source"])
+            verdict = judge(
+                policy,
+                read,
+                row["profile_name"],
+                row["requester"],
+                row["source"],
+                at=FIRST,
+            )
             if first.get(key) != STATES[verdict.action]:
                 yield f"{self._name(key)} began as {first.get(key)}, not as {verdict.action}"
             if row["rule"] != json.loads(json.dumps(verdict.rule_snapshot)):

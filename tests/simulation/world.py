@@ -159,12 +159,12 @@ class World:
             self.took_effect(Fault.OVERTAKEN, self.running)
         return moved
 
-    def _judge(self, policy: Policy, csr: Csr, *others: Any) -> Verdict:
+    def _judge(self, policy: Policy, csr: Csr, *others: Any, **more: Any) -> Verdict:
         """Judge, unless the submission kills who examines it."""
         if any(b"lethal" in name.value.encode() for name in csr.names) and not self.mended:
             self.took_effect(Fault.ITEM_KILLS, self.running)
             raise Killed(Fault.ITEM_KILLS)
-        return judge(policy, csr, *others)
+        return judge(policy, csr, *others, **more)
 
     def _before_statement(self, *arguments: Any) -> None:
         statement: str = arguments[2]

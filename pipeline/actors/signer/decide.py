@@ -3,13 +3,15 @@
 WAITING_FOR_APPROVAL → WAITING_FOR_SIGNATURE when enough approvers have accepted, → REJECTED when
 one rejects. The decision that first completes a verdict stands; every later one is kept, without
 effect. A decision over another digest than that of our own row never counts, nor does one whose
-approver is not trusted (any more) when it is counted.
+approver is not trusted (any more) when it is counted, is the requester, or is not in the rule's set:
+`pipeline.signer.counting` and `pipeline.quorum` say which do.
 """
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pipeline import quorum
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance, record
@@ -22,6 +24,8 @@ from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
 
 log = structlog.get_logger(__name__)
+
+TARGETS = {"accept": State.WAITING_FOR_SIGNATURE, "reject": State.REJECTED}
 
 
 def decide(side: SignerSide, received: Received) -> None:
@@ -48,7 +52,7 @@ def decide(side: SignerSide, received: Received) -> None:
             now,
             decision.request_id,
         )
-        target = _target(connection, row, decision) if effect == "counted" else None
+        target = _target(connection, row) if effect == quorum.COUNTED else None
         if row is not None and target is not None:
             details = {"approver": received.sender.name, "decision": received.id}
             moved = move(row, target, now, reason=decision.reason, details=details)
@@ -106,12 +110,12 @@ def _effect(
         return REVOKED
     if decision.verdict == "reject" and not says_something(decision.reason):
         return "without-reason"
-    counted = select(decisions.c.id).where(
-        decisions.c.request_id == row.id,
-        decisions.c.approver == approver,
-        decisions.c.effect == "counted",
-    )
-    return "repeated" if connection.execute(counted).first() else "counted"
+    counts = quorum.admitted(row.rule, row.requester, approver)
+    if counts == quorum.COUNTED and any(
+        other == approver for other, _ in _counted(connection, row.id)
+    ):
+        return "repeated"
+    return counts
 
 
 def _keep(
@@ -142,20 +146,17 @@ def _keep(
     return connection.execute(statement).first() is not None
 
 
-def _target(connection: Connection, row: AnyRow | None, decision: Decision) -> State | None:
-    """Return the state that the decisions so far lead to; one rejection rejects."""
+def _target(connection: Connection, row: AnyRow | None) -> State | None:
+    """Return the state that the decisions so far lead to."""
     if row is None:
         return None
-    if decision.verdict == "reject":
-        return State.REJECTED
-    accepted = connection.scalar(
-        select(func.count())
-        .select_from(decisions)
-        .where(
-            decisions.c.request_id == row.id,
-            decisions.c.effect == "counted",
-            decisions.c.verdict == "accept",
-        )
+    verdict = quorum.verdict(row.rule, _counted(connection, row.id))
+    return None if verdict is None else TARGETS[verdict]
+
+
+def _counted(connection: Connection, request_id: str) -> list[tuple[str, str]]:
+    """Return the decisions that count, as (approver, verdict)."""
+    statement = select(decisions.c.approver, decisions.c.verdict).where(
+        decisions.c.request_id == request_id, decisions.c.effect == quorum.COUNTED
     )
-    needed = int(row.rule.get("quorum", 1))
-    return State.WAITING_FOR_SIGNATURE if (accepted or 0) >= needed else None
+    return [(row.approver, row.verdict) for row in connection.execute(statement)]

@@ -3,6 +3,9 @@
 (unknown) → WAITING_FOR_APPROVAL, WAITING_FOR_SIGNATURE or REJECTED, by the rules.
 WAITING_FOR_APPROVAL → WITHDRAWN, at the requester's wish.
 
+Requests over a limit of their rule are rejected, or wait for an approver, as the rule says. They are
+counted in the transaction that stores them.
+
 The first CSR for an id wins; another one is refused and audited. What may have killed a worker
 before, since its message was delivered again, is examined after the rest and alone; its attempt is
 on record before, and after too many it is rejected.
@@ -25,8 +28,10 @@ from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
 from pipeline.signer.operate import suspend_after_restore
+from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, ledger, requests, submissions
+from pipeline.signer.waiting_times import waiting_times
 from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
 
@@ -49,21 +54,22 @@ def policy(side: SignerSide, received: Received) -> None:
     _notice_a_restore(side, wanted.values(), known)
     fresh = [submission for key, submission in wanted.items() if key not in known]
     suspected = side.tries.suspects((one.id for one in fresh), redelivered=received.redelivered)
-    findings = [examine_safely(rules, one) for one in fresh if one.id not in suspected]
-    overtaken = _store_all(side, findings)
+    now = side.now()
+    findings = [examine_safely(rules, one, now) for one in fresh if one.id not in suspected]
+    stored = _store_all(side, findings)
     for one in fresh:
         if one.id in suspected:
-            findings.append(suspects.examine_alone(side, rules, one))
-            overtaken |= _store_all(side, findings[-1:])
+            stored += _store_all(side, [suspects.examine_alone(side, rules, one)])
     side.tries.forget(wanted if received.redelivered else suspected)
+    overtaken = {one.id for one in fresh} - {finding.submission.id for finding in stored}
     if overtaken:  # another worker stored these while we examined them
         with side.database.read() as connection:
             known |= _known(connection, overtaken)
     _answer(side, [wanted[key] for key in known], known)
     _withdraw(side, batch.withdrawals)
-    if any(finding.state is State.WAITING_FOR_SIGNATURE for finding in findings):
+    if any(finding.state is State.WAITING_FOR_SIGNATURE for finding in stored):
         wake(side.send, SIGN)
-    if known or any(finding.state is not State.WAITING_FOR_SIGNATURE for finding in findings):
+    if known or any(finding.state is not State.WAITING_FOR_SIGNATURE for finding in stored):
         wake(side.send, TRANSMIT)
 
 
@@ -82,34 +88,38 @@ def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
     return {row.id: row for row in connection.execute(statement)}
 
 
-def _store_all(side: SignerSide, findings: Sequence[Finding]) -> set[str]:
-    """Store what was found, on an error of one item each alone; return the ids that were stored by
-    somebody else meanwhile."""
+def _store_all(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
+    """Store what was found, on an error of one item each alone; return it as it was stored, without
+    what somebody else stored meanwhile."""
     try:
         return _store(side, findings)
     except (StatementError, ValueError) as error:
         if is_infrastructure(error):
             raise
         log.warning("batch-falls-apart", count=len(findings), error=type(error).__name__)
-    overtaken: set[str] = set()
+    stored: list[Finding] = []
     for finding in findings:
         try:
-            overtaken |= _store(side, [finding])
+            stored += _store(side, [finding])
         except (StatementError, ValueError) as error:
             if is_infrastructure(error):
                 raise
             log.error("not-stored", request_id=finding.submission.id, error=type(error).__name__)
-    return overtaken
+    return stored
 
 
-def _store(side: SignerSide, findings: Sequence[Finding]) -> set[str]:
+def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
     if not findings:
-        return set()
+        return []
     now = side.now()
     with side.database.write() as connection:
-        rows = [_request_row(side, finding, now) for finding in findings]
+        limited = apply_limits(connection, findings, now)
+        rows = [_request_row(side, finding, now) for finding in limited]
         admitted = admit(connection, ledger, "policy", rows, now)
-        fresh = [finding for finding in findings if finding.submission.id in admitted]
+        fresh = [finding for finding in limited if finding.submission.id in admitted]
+        if len(fresh) < len(limited):
+            overtaken = [one for one in limited if one.submission.id not in admitted]
+            give_back(connection, overtaken, now)
         if fresh:
             connection.execute(
                 insert(submissions), [_submission_row(side, finding) for finding in fresh]
@@ -121,13 +131,13 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> set[str]:
             state=finding.state,
             rule=finding.rule.get("name"),
         )
-    return {finding.submission.id for finding in findings} - admitted
+    return fresh
 
 
 def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str, Any]:
     signs = finding.state is State.WAITING_FOR_SIGNATURE
     waits = finding.state is State.WAITING_FOR_APPROVAL
-    days = timedelta(days=side.settings.waiting_days)
+    expires_at, remind_at = waiting_times(finding.rule, side.settings.waiting_days, now)
     return {
         "id": finding.submission.id,
         "state": finding.state,
@@ -138,7 +148,8 @@ def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str,
         "next_attempt_at": now if signs else None,
         "told_revision": 0,
         "tell_at": now + timedelta(seconds=side.settings.tell_delay) if signs else now,
-        "expires_at": now + days if waits else None,
+        "expires_at": expires_at if waits else None,
+        "remind_at": remind_at if waits else None,
     }
 
 

@@ -7,7 +7,7 @@ import settings
 from pipeline.crypto import csr as csrs
 from pipeline.signer.policy import Policy, Verdict, explain, judge
 from pipeline.signer.policy_file import load
-from tests.factories import csr, openssl_csr, policy, read_csr
+from tests.factories import NOW, csr, openssl_csr, policy, read_csr
 
 EXAMPLE = Path(settings.__file__).with_name("policy.toml")
 
@@ -50,7 +50,7 @@ def rules() -> Policy:
 
 
 def verdict(rules: Policy, *names: str, requester: str | None = None) -> Verdict:
-    return judge(rules, read_csr(*names), "server", requester, "api")
+    return judge(rules, read_csr(*names), "server", requester, "api", at=NOW)
 
 
 def test_the_first_rule_that_matches_decides(rules: Policy) -> None:
@@ -79,7 +79,7 @@ def test_a_requester_is_matched_by_name_and_source(rules: Policy) -> None:
     assert (found.rule, found.action) == ("ci", "sign")
     assert verdict(rules, "DNS:www.example.com", requester="CI").rule == "default"
     csr = read_csr("DNS:www.example.com")
-    assert judge(rules, csr, "server", "ci", "web").rule == "default"
+    assert judge(rules, csr, "server", "ci", "web", at=NOW).rule == "default"
 
 
 def test_the_order_of_names_does_not_matter(rules: Policy) -> None:
@@ -96,7 +96,7 @@ def test_a_verdict_holds_snapshots_of_rule_and_profile(rules: Policy) -> None:
 
 
 def test_an_unknown_profile_is_a_rejection_that_names_the_known_ones(rules: Policy) -> None:
-    found = judge(rules, read_csr("DNS:a.test"), "srever\x1b", None, "api")
+    found = judge(rules, read_csr("DNS:a.test"), "srever\x1b", None, "api", at=NOW)
     assert (found.action, found.rule, found.profile) == ("reject", "profile", None)
     assert found.reason == "There is no profile “srever\\x1b”. Choose one of: server, client."
 
@@ -112,7 +112,7 @@ def test_what_the_profile_does_not_allow_is_a_rejection_before_any_rule(rules: P
         ),
         (openssl_csr("ec:P-521"), "key-not-allowed"),
     ):
-        found = judge(rules, csrs.read(octets), "server", "ci", "api")
+        found = judge(rules, csrs.read(octets), "server", "ci", "api", at=NOW)
         assert (found.action, found.rule) == ("reject", "profile")
         assert found.rule_snapshot["slug"] == slug
         assert found.profile == rules.profiles["server"]
@@ -120,7 +120,7 @@ def test_what_the_profile_does_not_allow_is_a_rejection_before_any_rule(rules: P
 
 
 def test_an_explanation_tells_of_each_rule_why_it_did_not_match(rules: Policy) -> None:
-    found = explain(rules, read_csr("DNS:a.test"), "server", None, "api")
+    found = explain(rules, read_csr("DNS:a.test"), "server", None, "api", at=NOW)
     assert found.verdict == verdict(rules, "DNS:a.test")
     assert [(trial.rule, trial.matched) for trial in found.trials] == [
         ("never", False),
@@ -132,14 +132,14 @@ def test_an_explanation_tells_of_each_rule_why_it_did_not_match(rules: Policy) -
 
 
 def test_an_explanation_without_a_match_tries_every_rule(rules: Policy) -> None:
-    found = explain(rules, read_csr("DNS:www.example.com"), "server", "other", "web")
+    found = explain(rules, read_csr("DNS:www.example.com"), "server", "other", "web", at=NOW)
     assert found.verdict.rule == "default"
     assert [trial.matched for trial in found.trials] == [False] * 4
     assert len(found.trials[3].mismatches) == 2
 
 
 def test_an_explanation_of_a_refused_csr_tries_no_rule(rules: Policy) -> None:
-    found = explain(rules, read_csr("IP:192.0.2.1"), "client", None, "api")
+    found = explain(rules, read_csr("IP:192.0.2.1"), "client", None, "api", at=NOW)
     assert found.verdict.rule == "profile"
     assert found.trials == ()
 
@@ -167,4 +167,4 @@ def test_an_explanation_of_a_refused_csr_tries_no_rule(rules: Policy) -> None:
 def test_the_shipped_policy_does_what_its_comments_say(
     names: list[str], profile: str, action: str
 ) -> None:
-    assert judge(load(EXAMPLE), read_csr(*names), profile, None, "web").action == action
+    assert judge(load(EXAMPLE), read_csr(*names), profile, None, "web", at=NOW).action == action

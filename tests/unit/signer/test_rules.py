@@ -3,12 +3,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.signer.rules import Rule, RuleError
-from tests.factories import read_csr
+from pipeline.signer.rules import Asked, Rule, RuleError
+from tests.factories import NOW, read_csr
 
 
 def rule(**fields: Any) -> Rule:
     return msgspec.convert({"name": "r", "action": "approve", **fields}, Rule)
+
+
+def asked(**fields: Any) -> Asked:
+    known: dict[str, Any] = {"profile": "server", "requester": "ci", "source": "api", "at": NOW}
+    return Asked(**known | fields)
 
 
 NAMES = ("DNS:a.test", "DNS:b.internal")
@@ -43,23 +48,23 @@ DOES_NOT_MATCH: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("fields", MATCHES)
 def test_a_rule_matches_when_all_of_its_conditions_do(fields: dict[str, Any]) -> None:
-    assert list(rule(**fields).mismatches(read_csr(*NAMES), "server", "ci", "api")) == []
+    assert list(rule(**fields).mismatches(read_csr(*NAMES), asked())) == []
 
 
 @pytest.mark.parametrize(("fields", "why"), DOES_NOT_MATCH)
 def test_a_rule_says_why_it_does_not_match(fields: dict[str, Any], why: str) -> None:
-    (mismatch,) = rule(**fields).mismatches(read_csr(*NAMES), "server", "ci", "api")
+    (mismatch,) = rule(**fields).mismatches(read_csr(*NAMES), asked())
     assert why in mismatch
 
 
 def test_an_anonymous_requester_matches_no_rule_that_names_requesters() -> None:
-    (mismatch,) = rule(requesters=["ci"]).mismatches(read_csr(), "server", None, "api")
+    (mismatch,) = rule(requesters=["ci"]).mismatches(read_csr(), asked(requester=None))
     assert mismatch == "its requesters are ci, not anonymous"
 
 
 def test_every_condition_that_does_not_hold_is_told() -> None:
     strict = rule(profiles=["client"], sources=["web"], keys=["ed25519"], any_name=["x.test"])
-    assert len(list(strict.mismatches(read_csr(), "server", None, "api"))) == 4
+    assert len(list(strict.mismatches(read_csr(), asked(requester=None)))) == 4
 
 
 def test_a_snapshot_makes_the_same_rule() -> None:

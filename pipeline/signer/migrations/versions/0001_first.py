@@ -128,6 +128,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("fingerprint", name="pk_issuers"),
     )
     op.create_table(
+        "policy_in_force",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("loaded_at", Time, nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("noticed_at", Time),
+        sa.PrimaryKeyConstraint("name", name="pk_policy_in_force"),
+    )
+    op.create_table(
         "requests",
         sa.Column("id", RequestId, nullable=False),
         sa.Column("state", sa.String(length=24), nullable=False),
@@ -140,6 +149,7 @@ def upgrade() -> None:
         sa.Column("told_revision", sa.Integer(), nullable=False),
         sa.Column("tell_at", Time, nullable=False),
         sa.Column("expires_at", Time),
+        sa.Column("remind_at", Time),
         sa.PrimaryKeyConstraint("id", name="pk_requests"),
     )
     op.create_index(
@@ -158,9 +168,23 @@ def upgrade() -> None:
         **where("state = 'waiting_for_approval'"),
     )
     op.create_index(
+        "ix_requests_to_remind",
+        "requests",
+        ["remind_at"],
+        **where("state = 'waiting_for_approval'"),
+    )
+    op.create_index(
         "ix_requests_waiting", "requests", ["created_at"], **where("state = 'waiting_for_approval'")
     )
     op.create_index("ix_requests_state_created", "requests", ["state", "created_at", "id"])
+    op.create_table(
+        "rule_counts",
+        sa.Column("rule", sa.String(length=200), nullable=False),
+        sa.Column("period", sa.String(length=4), nullable=False),
+        sa.Column("begins_at", Time, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("rule", "period", "begins_at", name="pk_rule_counts"),
+    )
     op.create_table(
         "switches",
         sa.Column("name", sa.String(length=40), nullable=False),

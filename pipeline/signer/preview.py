@@ -1,0 +1,60 @@
+"""What certificate would come of a CSR, made by the very code that issues, and never signed."""
+
+import secrets
+from datetime import datetime
+from typing import Any, Final
+
+from cryptography import x509
+
+from pipeline.crypto.csr import Csr
+from pipeline.crypto.profile import EXTENDED_KEY_USAGES, Profile
+from pipeline.signer import authority
+from pipeline.signer.issuer import Issuer
+
+_BITS: Final = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+)
+_OF_AGREEMENT: Final = ("encipher_only", "decipher_only")
+_USAGES: Final = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
+
+
+def preview(csr: Csr, profile: Profile, issuer: Issuer, now: datetime) -> dict[str, Any]:
+    """Return what the certificate would contain if it were issued now, in plain JSON types.
+
+    Raises:
+        ItemFailed: it could not be issued, and why.
+    """
+    serial = authority.new_serial(secrets.token_bytes)
+    made = authority.prepare(csr, profile, issuer, now, serial)
+    certificate = x509.load_der_x509_certificate(authority.assemble(made.tbs, b""))
+    return {
+        "issuer": certificate.issuer.rfc4514_string(),
+        "subject": certificate.subject.rfc4514_string(),
+        "names": [str(name) for name in csr.names],
+        "not_before": made.not_before.isoformat(),
+        "not_after": made.not_after.isoformat(),
+        "extensions": {
+            extension.oid._name: {
+                "critical": extension.critical,
+                "value": _value(extension.value),
+            }
+            for extension in certificate.extensions
+        },
+    }
+
+
+def _value(value: x509.ExtensionType) -> str:
+    if isinstance(value, x509.KeyUsage):
+        names = _BITS + (_OF_AGREEMENT if value.key_agreement else ())
+        return ", ".join(name for name in names if getattr(value, name))
+    if isinstance(value, x509.ExtendedKeyUsage):
+        return ", ".join(_USAGES.get(usage.dotted_string, usage.dotted_string) for usage in value)
+    if isinstance(value, x509.BasicConstraints):
+        return f"a CA, path length {value.path_length}" if value.ca else "no CA"
+    return ""
