@@ -10,20 +10,15 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-from rich.text import Text
 
 from pipeline.approve import as_json, waiting
-from pipeline.approve.confirm import Answer, exit_code
-from pipeline.approve.decision import Verdict, check_reason
-from pipeline.approve.desk import Desk
+from pipeline.approve.decision import check_reason
 from pipeline.approve.edge import console, opened_desk
 from pipeline.approve.find import find
-from pipeline.approve.harmless import harmless
 from pipeline.approve.interactive import Walk
 from pipeline.approve.listing import listing
+from pipeline.approve.many import MOST_LOOKED_AT, decide_on, matched, named
 from pipeline.approve.screen import screen
-from pipeline.approve.spool import Spooled
-from pipeline.errors import HttpcaError
 
 TIMEOUT: Final = 10.0
 
@@ -110,8 +105,32 @@ def show(context: click.Context, id_: str, config: Path | None, json_: bool) -> 
             console().print(screen(facts, desk.me, desk.clock()))
 
 
+def _many_options(function: F) -> F:
+    for option in (
+        click.argument("ids", metavar="[ID...]", nargs=-1),
+        click.option(
+            "--matching",
+            "texts",
+            multiple=True,
+            metavar="rule=NAME|requester=NAME|names=PATTERN",
+            help="Instead of ids: all that waits and matches, listed and confirmed once."
+            " Several must all match.",
+        ),
+        click.option(
+            "--limit",
+            type=click.IntRange(1, MOST_LOOKED_AT),
+            default=100,
+            show_default=True,
+            help="At most so many that match.",
+        ),
+        click.option("--yes", is_flag=True, help="Do not ask before deciding on what matches."),
+    ):
+        function = option(function)
+    return function
+
+
 @approve.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@_many_options
 @click.option(
     "--digest", metavar="HEX", help="Accept only what `show --json` showed with this digest."
 )
@@ -122,20 +141,29 @@ def show(context: click.Context, id_: str, config: Path | None, json_: bool) -> 
 def accept(
     context: click.Context,
     ids: Sequence[str],
+    texts: Sequence[str],
+    limit: int,
+    yes: bool,
     digest: str | None,
     config: Path | None,
     timeout: float,
     json_: bool,
 ) -> None:
     """Accept requests and wait until the signer has recorded that."""
-    if digest is not None and len(ids) > 1:
+    if digest is not None and len(ids) != 1:
         raise click.UsageError("--digest goes with one ID only")
+    _check(ids, texts, yes, json_)
     with opened_desk(config or context.obj) as desk:
-        context.exit(_decide_all(desk, ids, "accept", "", timeout, json_, digest))
+        shown = (
+            matched(desk, texts, "accept", limit, yes, json_)
+            if texts
+            else named(desk, ids, "accept", digest, json_)
+        )
+        context.exit(decide_on(desk, shown, "accept", "", timeout, json_))
 
 
 @approve.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@_many_options
 @click.option("--reason", default="", help="Why; the requester is told. A rejection needs one.")
 @_config_option
 @_timeout_option
@@ -144,42 +172,28 @@ def accept(
 def reject(
     context: click.Context,
     ids: Sequence[str],
+    texts: Sequence[str],
+    limit: int,
+    yes: bool,
     reason: str,
     config: Path | None,
     timeout: float,
     json_: bool,
 ) -> None:
     """Reject requests, with a reason, and wait until the signer has recorded that."""
+    _check(ids, texts, yes, json_)
     with opened_desk(config or context.obj) as desk:
-        context.exit(_decide_all(desk, ids, "reject", reason, timeout, json_, None))
+        check_reason("reject", reason)
+        shown = (
+            matched(desk, texts, "reject", limit, yes, json_)
+            if texts
+            else named(desk, ids, "reject", None, json_)
+        )
+        context.exit(decide_on(desk, shown, "reject", reason, timeout, json_))
 
 
-def _decide_all(
-    desk: Desk,
-    ids: Sequence[str],
-    verdict: Verdict,
-    reason: str,
-    timeout: float,
-    json_: bool,
-    digest: str | None,
-) -> int:
-    """Show each request, sign a decision of its own for each, then send them all and wait."""
-    check_reason(verdict, reason)
-    requests = {request.id: request for request in (find(desk.database, id_) for id_ in ids)}
-    made: list[Spooled | Answer] = []
-    for request in requests.values():
-        facts = desk.look(request)
-        if digest is not None and digest.lower() != facts.digest:
-            raise HttpcaError(f"Request {request.id} has another digest. Nothing was sent.")
-        if not json_:
-            console().print(screen(facts, desk.me, desk.clock(), f"To {verdict}"))
-        made.append(desk.decide(facts, verdict, reason))
-    sent = [one for one in made if isinstance(one, Spooled)]
-    confirmed = iter(desk.confirm(sent, timeout))
-    answers = [one if isinstance(one, Answer) else next(confirmed) for one in made]
-    if json_:
-        click.echo(as_json.text({"results": [as_json.answer(answer) for answer in answers]}))
-    else:
-        for answer in answers:
-            console().print(Text(f"{answer.request_id}: {harmless(answer.sentence, 4000)}"))
-    return exit_code(answers)
+def _check(ids: Sequence[str], texts: Sequence[str], yes: bool, json_: bool) -> None:
+    if bool(ids) == bool(texts):
+        raise click.UsageError("say which requests: ids, or --matching")
+    if texts and json_ and not yes:
+        raise click.UsageError("--json asks nothing, so --matching needs --yes with it")

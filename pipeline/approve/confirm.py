@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
+from pipeline import quorum
 from pipeline.approve import standing, waiting
 from pipeline.approve.carrier import Carrier
 from pipeline.approve.decision import Verdict
@@ -166,6 +167,15 @@ class Confirmer:
                 "Refused: the signer trusts your message certificate no more, so your decision"
                 " does not count. Ask the operator for a new one.",
             )
+        if record.effect in (quorum.OWN_REQUEST, quorum.NOT_ADMITTED):
+            why = standing.not_mine(request, self.me)
+            return answer(Result.NOT_POSSIBLE, f"Recorded, and does not count. {why}".rstrip())
+        if record.effect == quorum.VOIDED:
+            return answer(
+                Result.CHANGED,
+                "Your decision was voided, since the request was put under another policy."
+                " Look at it again.",
+            )
         before = _said_before(self.me, request) if record.effect == "repeated" else None
         if before is not None:
             stands = f"You {standing.done(before.verdict)} it on {standing.at(before.decided_at)}."
@@ -196,7 +206,8 @@ class Confirmer:
 
 def _counted(mine: Verdict, request: Request) -> str:
     if request.waits:
-        return "Recorded: your decision counts, and the request waits for further approvers."
+        said = f" {standing.so_far(request)}".rstrip()
+        return f"Recorded: your decision counts, and the request waits for further approvers.{said}"
     return f"{standing.done(mine).capitalize()}: your decision is recorded and stands."
 
 

@@ -108,8 +108,14 @@ class Desk:
             sentence = f"{standing.describe(fresh, self.me)} Nothing was sent."
             return Answer(old.id, verdict, result, sentence, fresh)
         if fresh.approvable() != old.approvable() or _counted(fresh) != _counted(old):
-            sentence = "The request changed while you looked at it. Nothing was sent; look again."
+            said = standing.so_far(fresh)
+            sentence = (
+                "The request changed while you looked at it."
+                f"{' ' + said if said else ''} Nothing was sent; look again."
+            )
             return Answer(old.id, verdict, Result.CHANGED, sentence, fresh)
+        if shown.not_mine:
+            return _impossible(fresh, verdict, f"Nothing was sent. {shown.not_mine}")
         if verdict == "accept" and shown.unacceptable:
             return _impossible(fresh, verdict, f"It cannot be accepted. {shown.unacceptable}")
         return None

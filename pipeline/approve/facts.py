@@ -12,7 +12,7 @@ import msgspec
 from cryptography import x509
 
 from pipeline.approve import homographs, standing
-from pipeline.approve.waiting import Request
+from pipeline.approve.waiting import Recorded, Request
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
@@ -46,6 +46,7 @@ class Facts:
 
     ``unusual`` is what deserves attention. ``unacceptable`` says why accepting is impossible, since
     something that would be signed cannot be shown; it is empty when accepting is possible.
+    ``not_mine`` says why a decision of this approver would not count; empty when it would.
     """
 
     request: Request
@@ -56,6 +57,12 @@ class Facts:
     digest: str
     unusual: tuple[str, ...]
     unacceptable: str = field(default="")
+    not_mine: str = field(default="")
+
+    @property
+    def counted(self) -> tuple[Recorded, ...]:
+        """The decisions that count so far."""
+        return tuple(d for d in self.request.decisions if d.effect == standing.COUNTED)
 
 
 def gather(request: Request, me: str, now: datetime) -> Facts:
@@ -63,6 +70,7 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
     csr, csr_trouble = _csr(request)
     profile, profile_trouble = _profile(request)
     issuer, issuer_trouble = _issuer(request)
+    not_mine = standing.not_mine(request, me)
     certificate = None
     if csr is not None and profile is not None and issuer is not None:
         certificate = _certificate(csr, profile, issuer, now)
@@ -73,8 +81,9 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
         issuer=issuer,
         certificate=certificate,
         digest=request.approvable().digest(),
-        unusual=tuple(_unusual(request, csr, certificate, me)),
+        unusual=tuple(_unusual(request, csr, certificate, not_mine)),
         unacceptable=csr_trouble or profile_trouble or issuer_trouble,
+        not_mine=not_mine,
     )
 
 
@@ -136,11 +145,11 @@ def _certificate(
 
 
 def _unusual(
-    request: Request, csr: Csr | None, certificate: CertificateToBe | None, me: str
+    request: Request, csr: Csr | None, certificate: CertificateToBe | None, not_mine: str
 ) -> list[str]:
     found: list[str] = []
-    if request.requester is not None and request.requester == me:
-        found.append("You asked for this yourself, as far as the web side says.")
+    if not_mine:
+        found.append(not_mine)
     found += [
         f"{d.approver} has already said {d.verdict}."
         for d in request.decisions

@@ -39,6 +39,9 @@ _EFFECTS: Final = {
     "without-reason": "gave no reason",
     "repeated": "said again",
     "revoked": "does not count: their certificate was revoked",
+    "own-request": "of the requester, does not count",
+    "not-admitted": "not of the rule's set, does not count",
+    "voided": "voided when the request was re-evaluated",
 }
 
 
@@ -172,6 +175,9 @@ def _rule(rule: Mapping[str, Any]) -> Text:
     says = [harmless(str(rest.pop("action", "")))]
     if (quorum := rest.pop("quorum", 1)) != 1:
         says.append(f"{harmless(_value(quorum))} approvals needed")
+    if (names := rest.pop("approver_names", None)) is not None:
+        of_set = harmless(_value(rest.pop("approvers", "")))
+        says.append(f"of the approvers “{of_set}”: {harmless(_value(names))}")
     text.append(f" ({', '.join(says)})")
     given = {key: value for key, value in rest.items() if value not in ("", [], None, False)}
     shown = [f"{key} = {_value(value)}" for key, value in given.items()]

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Final
 
+from pipeline import quorum
 from pipeline.approve.decision import Verdict
 from pipeline.approve.waiting import Recorded, Request
 from pipeline.crypto.visible import visible
 from pipeline.states import State
 
-COUNTED: Final = "counted"
+COUNTED: Final = quorum.COUNTED
 """The effect of a decision that counts."""
 
 _VERDICTS: Final[dict[State, Verdict]] = {
@@ -57,6 +58,27 @@ def describe(request: Request, me: str) -> str:
     if request.state is State.REJECTED and request.reason:
         return f"{sentence}: “{visible(request.reason)}”"
     return sentence + "."
+
+
+def so_far(request: Request) -> str:
+    """Say who has accepted a request that waits, and how many more it needs; empty when nobody has."""
+    accepted = [d.approver for d in request.decisions if d.effect == COUNTED]
+    if not accepted or not request.waits:
+        return ""
+    return f"{len(accepted)} of {quorum.needed(request.rule)} have accepted: {', '.join(accepted)}."
+
+
+def not_mine(request: Request, me: str) -> str:
+    """Say why a decision of approver ``me`` would not count; empty when it would."""
+    counts = quorum.admitted(request.rule, request.requester, me)
+    if counts == quorum.OWN_REQUEST:
+        return (
+            "You asked for this yourself, as far as the web side says: somebody else decides on it."
+        )
+    if counts == quorum.NOT_ADMITTED:
+        names = ", ".join(visible(str(name), 63) for name in request.rule["approver_names"])
+        return f"Its rule lets others decide: {names}."
+    return ""
 
 
 def done(word: str) -> str:

@@ -438,7 +438,7 @@ def test_operators_list_show_and_retry(home: Path, capsys: Output) -> None:
     assert main(["requests", "list", *config]) == 0
     assert f"{ID}  failed" in capsys.readouterr().out
     assert main(["requests", "list", "--state", "issued", "--json", *config]) == 0
-    assert as_json(capsys) == {"requests": [], "counts": {"failed": 1}}
+    assert as_json(capsys) == {"requests": [], "counts": {"failed": 1}, "policy": None}
     assert main(["requests", "show", ID, *config]) == 0
     assert "DNS:www.example.test" in capsys.readouterr().out
     assert main(["requests", "retry", ID, *config]) == 0

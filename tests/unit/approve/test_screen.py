@@ -214,7 +214,7 @@ def test_an_anonymous_request_is_not_mistaken_for_a_requester_of_that_name(world
 
 def test_ones_own_request_and_a_wildcard_deserve_attention(world: World) -> None:
     text = shown(world, world.add(make_csr(["*.example.com"]), requester="approver"))
-    assert "! You asked for this yourself, as far as the web side says." in text
+    assert "! You asked for this yourself, as far as the web side says: somebody else" in text
     assert "! *.example.com stands for every host there." in text
 
 
