@@ -7,6 +7,7 @@ import settings
 from pipeline.crypto import csr as csrs
 from pipeline.signer.policy import Policy, Verdict, explain, judge
 from pipeline.signer.policy_file import load
+from pipeline.signer.reach import out_of_reach
 from tests.factories import NOW, csr, openssl_csr, policy, read_csr
 
 EXAMPLE = Path(settings.__file__).with_name("policy.toml")
@@ -168,3 +169,67 @@ def test_the_shipped_policy_does_what_its_comments_say(
     names: list[str], profile: str, action: str
 ) -> None:
     assert judge(load(EXAMPLE), read_csr(*names), profile, None, "web", at=NOW).action == action
+
+
+PEOPLE = """
+[groups]
+build = ["ci"]
+[approvers]
+security = ["anna", "bert", "carl"]
+[same_person]
+anna = ["a.smith", "Anna S."]
+[profiles.server]
+[[rules]]
+name = "build"
+groups = ["build"]
+action = "sign"
+trust_web = true
+limit = ["2/hour", "10/day"]
+over_limit = "approve"
+quorum = 2
+approvers = "security"
+[[rules]]
+name = "security decides"
+every_name = ["*.test"]
+action = "approve"
+quorum = 2
+approvers = "security"
+expires = "7d"
+remind_after = "4h"
+"""
+
+
+def test_a_snapshot_holds_the_set_of_approvers_as_it_stood() -> None:
+    before = judge(policy(PEOPLE), read_csr(), "server", None, "api", at=NOW)
+    assert before.rule_snapshot["approvers"] == "security"
+    assert before.rule_snapshot["approver_names"] == ["anna", "bert", "carl"]
+    more = policy(PEOPLE.replace('"carl"', '"carl", "dora"'))
+    after = judge(more, read_csr(), "server", None, "api", at=NOW)
+    assert after.rule_snapshot["approver_names"] == ["anna", "bert", "carl", "dora"]
+    assert more.digest != policy(PEOPLE).digest
+
+
+def test_a_snapshot_says_which_approver_asked_under_another_name() -> None:
+    rules = policy(PEOPLE)
+    for requester, own in (("a.smith", ["anna"]), ("A.SMITH", ["anna"]), ("bert", None)):
+        found = judge(rules, read_csr(), "server", requester, "api", at=NOW)
+        assert found.rule_snapshot.get("own") == own
+    default = judge(rules, read_csr("DNS:a.example"), "server", "a.smith", "api", at=NOW)
+    assert default.rule_snapshot == {"name": "default", "action": "approve", "own": ["anna"]}
+
+
+def test_a_requester_is_matched_by_group_and_an_explanation_may_suppose_one() -> None:
+    rules = policy(PEOPLE)
+    assert judge(rules, read_csr(), "server", "ci", "api", at=NOW).rule == "build"
+    assert judge(rules, read_csr(), "server", "other", "api", at=NOW).rule == "security decides"
+    supposed = explain(rules, read_csr(), "server", None, "api", at=NOW, groups=["build"])
+    assert supposed.verdict.rule == "build"
+
+
+def test_approvers_whom_the_signer_does_not_trust_are_out_of_reach() -> None:
+    rules = policy(PEOPLE)
+    assert list(out_of_reach(rules, {"anna", "bert"})) == []
+    problems = list(out_of_reach(rules, {"anna", "dora"}))
+    assert len(problems) == 2
+    assert "'security decides' asks for 2 approvers, and this signer trusts 1" in problems[1]
+    assert "default" in list(out_of_reach(rules, set()))[-1]
