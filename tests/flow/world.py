@@ -78,13 +78,18 @@ class World:
         web_url: str | None = None,
         signer_url: str | None = None,
         *,
+        approvers: tuple[str, ...] = APPROVERS,
+        policy: str | None = None,
         rules: str = "",
     ) -> None:
-        """``rules`` are added to the policy's, in TOML."""
+        """``policy`` is in place of the shipped one, ``rules`` are added to it, both in TOML."""
         self.directory = directory
-        create(SetupOptions(directory=directory, approvers=APPROVERS, development=True))
-        with (directory / "signer" / "policy.toml").open("a", encoding="utf-8") as policy:
-            policy.write(rules)
+        create(SetupOptions(directory=directory, approvers=approvers, development=True))
+        self.policy_file = directory / "signer" / "policy.toml"
+        if policy is not None:
+            self.policy_file.write_text(policy, "utf-8")
+        with self.policy_file.open("a", encoding="utf-8") as file:
+            file.write(rules)
         self.time = Time()
         self.exchange = Recorder()
         web_settings = load_web(directory / "web")

@@ -68,6 +68,35 @@ WRONG = [
         SERVER + '[[rules]]\nname = "a"\naction = "sign"\nsources = ["api"]\n',
         "rules[0].trust_web (line 2): this rule signs at once because of sources",
     ),
+    (
+        SERVER + RULE + 'groups = ["biuld"]\n',
+        "rules[0].groups (line 5): there is no group 'biuld'; allowed are none, since there is no",
+    ),
+    (
+        '[groups]\nbuild = ["ci"]\n' + SERVER + RULE + 'groups = ["biuld"]\n',
+        "rules[0].groups (line 7): there is no group 'biuld'; allowed are build",
+    ),
+    (
+        SERVER + RULE + 'approvers = "security"\n',
+        "rules[0].approvers (line 5): there is no set 'security'; allowed are none",
+    ),
+    (
+        '[approvers]\nsecurity = ["a"]\n' + SERVER + RULE + 'approvers = "security"\nquorum = 2\n',
+        "rules[0].quorum (line 8): found 2, but the set 'security' has 1, so that nobody could",
+    ),
+    ("[groups]\nbuild = []\n" + SERVER, "groups.build (line 2): found []; it must be a list of"),
+    ('[groups]\nbuild = "ci"\n' + SERVER, "groups.build (line 2): found 'ci'; it must be a list"),
+    ('[approvers]\na = ["b", "b"]\n' + SERVER, "approvers.a (line 2): an entry is listed twice"),
+    ("same_person = 3\n" + SERVER, "same_person (line 1): write it as a table, [same_person]"),
+    (
+        SERVER + RULE + 'days = ["wednesday"]\n',
+        "days (line 5): found ['wednesday']; allowed are mon",
+    ),
+    (SERVER + RULE + "limit = 3\n", "rules[0].limit (line 5): found 3; it must be a text"),
+    (
+        SERVER + RULE + 'limit = "3/week"\n',
+        "rules[0].limit (line 5): found '3/week'; write how many",
+    ),
 ]
 
 

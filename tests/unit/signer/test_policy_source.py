@@ -22,7 +22,15 @@ class Source:
         self.loaded: list[str] = []
         self.broken = False
         self.write(GOOD)
-        self.source = PolicySource(self.file, self.note, monotonic=lambda: self.time)
+        self.problems: list[str] = []
+        self.unfit: list[str] = []
+        self.source = PolicySource(
+            self.file,
+            self.note,
+            monotonic=lambda: self.time,
+            troubled=self.problems.append,
+            unfit=lambda _policy: self.unfit,
+        )
 
     def note(self, policy: Policy) -> None:
         if self.broken:
@@ -64,10 +72,56 @@ def test_a_wrong_policy_leaves_the_old_one_in_force(source: Source) -> None:
     assert source.loaded == ["approve", "reject"]
 
 
+def test_what_is_wrong_is_said_once_and_again_when_it_changes(source: Source) -> None:
+    source.write("default = 7\n")
+    for _ in range(3):
+        source.later()
+    (problem,) = source.problems
+    assert "default (line 1): found 7" in problem
+
+    source.write("default = 8\n")
+    source.later()
+    source.later()
+    assert len(source.problems) == 2
+
+    source.write(GOOD)  # the policy in force: nothing is loaded, and nothing is wrong any more
+    source.later()
+    assert source.problems[2:] == [""]
+    assert source.loaded == ["approve"]
+
+
+def test_a_policy_by_which_nobody_could_approve_does_not_take_effect(source: Source) -> None:
+    source.unfit = ["the rule asks for two"]
+    source.write(OTHER)
+    assert source.later() == "approve"
+    assert source.problems == [f"{source.file}: the rule asks for two"]
+
+    source.unfit = []  # somebody is trusted meanwhile; the file is the same
+    assert source.later() == "reject"
+    assert source.problems[1:] == [""]
+
+
+def test_a_signer_starts_though_nobody_could_approve_and_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(GOOD)
+    problems: list[str] = []
+    source = PolicySource(
+        file, lambda _: None, troubled=problems.append, unfit=lambda _: ["nobody is trusted"]
+    )
+    assert source().default == "approve"
+    assert problems == [f"{file}: nobody is trusted"]
+
+
 def test_a_policy_file_that_is_gone_leaves_the_old_one_in_force(source: Source) -> None:
     source.file.unlink()
 
     assert source.later() == "approve"
+    assert source.later() == "approve"
+    (problem,) = source.problems
+    assert "cannot be read" in problem
+
+    source.write(OTHER)
+    assert source.later() == "reject"
 
 
 def test_a_new_comment_is_no_new_policy(source: Source) -> None:
