@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import structlog
 from sqlalchemy import Connection
 
 from pipeline.database.advance import record
@@ -15,8 +14,6 @@ from pipeline.signer.limits import Limit
 from pipeline.signer.rule_counts import Full
 from pipeline.signer.tables import audit
 from pipeline.states import State
-
-log = structlog.get_logger(__name__)
 
 
 def apply_limits(
@@ -50,7 +47,6 @@ def apply_limits(
                 "free_at": room.full.free_at.isoformat(),
             }
             record(connection, audit, "rule-limit-reached", details, now)
-            log.warning("rule-limit-reached", **details)
     return stored
 
 

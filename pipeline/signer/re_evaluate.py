@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, select, update
 
 from pipeline import quorum
@@ -25,8 +24,6 @@ from pipeline.signer.side import move
 from pipeline.signer.tables import WAITING, decisions, ledger, requests, submissions
 from pipeline.signer.waiting_times import waiting_times
 from pipeline.states import State
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,6 @@ def re_evaluate(
         voided = _void(connection, request_id)
         _move(connection, row, finding, terms, operator, voided, now)
     rule = str(finding.rule["name"])
-    log.info("re-evaluated", request_id=request_id, state=finding.state, voided=len(voided))
     return Reevaluated(request_id, finding.state, rule, len(voided))
 
 

@@ -124,6 +124,9 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
             connection.execute(
                 insert(submissions), [_submission_row(side, finding) for finding in fresh]
             )
+    over = sorted({str(finding.rule["name"]) for finding in fresh if "over" in finding.rule})
+    if over:
+        log.warning("rule-limit-reached", rules=over)
     for finding in fresh:
         log.info(
             "judged",
