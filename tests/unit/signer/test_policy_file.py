@@ -1,7 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
+import settings
 from pipeline.errors import SettingsError
 from pipeline.signer.policy_file import load
 from pipeline.signer.toml_lines import line_of
@@ -180,3 +182,12 @@ def test_a_key_is_found_on_its_line(
     table: str, index: int | None, key: str | None, line: int | None
 ) -> None:
     assert line_of(LINES, table, index, key) == line
+
+
+def test_the_shipped_policys_examples_are_right_when_they_are_taken_in() -> None:
+    text = Path(settings.__file__).with_name("policy.toml").read_text("utf-8")
+    uncommented = re.sub(r"(?m)^# (\[\[|[a-z_]+ = )", r"\1", text)
+    found = load(write(uncommented, "policy.toml"))
+    assert len(found.rules) > len(load(write(text, "policy.toml")).rules)
+    assert found.people.groups == {"build": ("ci", "deploy")}
+    assert found.people.same_person == {"alice": ("a.smith",)}
