@@ -33,7 +33,7 @@ NEW = (
 [groups]
 build = ["ci"]
 [approvers]
-security = ["anna", "bert"]
+security = ["approver-a", "approver-b"]
 """
     + OLD
     + """quorum = 2
@@ -123,7 +123,7 @@ def test_an_explanation_supposes_group_and_time(tmp_path: Path, capsys: Output) 
     assert told(capsys, *asked, "2026-05-17T13:00")["rule"] == "default"
     found = told(capsys, *asked, "2026-05-17T13:00", "--group", "build")
     assert (found["rule"], found["quorum"]) == ("ours", 2)
-    assert found["approvers"] == ["anna", "bert"]
+    assert found["approvers"] == ["approver-a", "approver-b"]
     assert main([*asked, "2026-05-17T13:00", "--group", "biuld"]) == 2
     assert "no group biuld; it has: build" in capsys.readouterr().err
 
@@ -150,7 +150,7 @@ def test_a_new_policy_is_compared_with_the_old_on_real_requests(
     assert different[by_day]["differs_in"] == ["action"]
     assert different[by_day]["new"]["rule"] == "by day"
     assert different[by_group]["differs_in"] == ["quorum", "approvers"]
-    assert different[by_group]["new"]["approvers"] == ["anna", "bert"]
+    assert different[by_group]["new"]["approvers"] == ["approver-a", "approver-b"]
 
     assert main(asked) == 0
     shown = capsys.readouterr().out

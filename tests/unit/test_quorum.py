@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline import quorum
 
-FOUR = ("anna", "bert", "carl", "dora")
+FOUR = ("approver-a", "approver-b", "approver-c", "approver-d")
 
 
 def outcome(
@@ -37,23 +37,23 @@ def test_the_first_n_who_accept_complete_the_verdict(order: Sequence[str], neede
 
 @pytest.mark.parametrize("order", list(permutations(FOUR)))
 def test_the_requester_never_counts_wherever_they_stand(order: Sequence[str]) -> None:
-    verdict, counted = outcome({"quorum": 3}, "Bert", [(one, "accept") for one in order])
+    verdict, counted = outcome({"quorum": 3}, "Approver-B", [(one, "accept") for one in order])
     assert verdict == "accept"
-    assert counted == [one for one in order if one != "bert"]
+    assert counted == [one for one in order if one != "approver-b"]
 
 
 @pytest.mark.parametrize("order", list(permutations(FOUR)))
 def test_three_approvers_are_not_four(order: Sequence[str]) -> None:
-    verdict, counted = outcome({"quorum": 4}, "anna", [(one, "accept") for one in order])
+    verdict, counted = outcome({"quorum": 4}, "approver-a", [(one, "accept") for one in order])
     assert (verdict, len(counted)) == (None, 3)
 
 
 @pytest.mark.parametrize("order", list(permutations(FOUR)))
 def test_only_those_of_the_set_count(order: Sequence[str]) -> None:
-    rule = {"quorum": 2, "approver_names": ["anna", "dora"]}
+    rule = {"quorum": 2, "approver_names": ["approver-a", "approver-d"]}
     verdict, counted = outcome(rule, None, [(one, "accept") for one in order])
     assert verdict == "accept"
-    assert counted == [one for one in order if one in ("anna", "dora")]
+    assert counted == [one for one in order if one in ("approver-a", "approver-d")]
 
 
 @pytest.mark.parametrize("order", list(permutations(FOUR)))
@@ -73,21 +73,23 @@ def test_whatever_the_order_the_first_to_complete_a_verdict_decides(
 
 
 def test_a_requesters_own_word_does_not_count_under_any_of_their_names() -> None:
-    rule = {"quorum": 1, "own": ["anna"]}
-    assert quorum.admitted(rule, "a.smith", "anna") == quorum.OWN_REQUEST
-    assert quorum.admitted(rule, "a.smith", "bert") == quorum.COUNTED
-    assert quorum.admitted({}, "BERT", "bert") == quorum.OWN_REQUEST
-    assert quorum.admitted({}, None, "bert") == quorum.COUNTED
+    rule = {"quorum": 1, "own": ["approver-a"]}
+    assert quorum.admitted(rule, "requester-a", "approver-a") == quorum.OWN_REQUEST
+    assert quorum.admitted(rule, "requester-a", "approver-b") == quorum.COUNTED
+    assert quorum.admitted({}, "APPROVER-B", "approver-b") == quorum.OWN_REQUEST
+    assert quorum.admitted({}, None, "approver-b") == quorum.COUNTED
 
 
 def test_the_requester_in_the_set_is_said_to_be_the_requester() -> None:
-    rule = {"approver_names": ["anna"]}
-    assert quorum.admitted(rule, "anna", "anna") == quorum.OWN_REQUEST
-    assert quorum.admitted(rule, "anna", "bert") == quorum.NOT_ADMITTED
+    rule = {"approver_names": ["approver-a"]}
+    assert quorum.admitted(rule, "approver-a", "approver-a") == quorum.OWN_REQUEST
+    assert quorum.admitted(rule, "approver-a", "approver-b") == quorum.NOT_ADMITTED
 
 
 def test_saying_it_twice_is_saying_it_once() -> None:
-    assert quorum.verdict({"quorum": 2}, [("anna", "accept"), ("anna", "accept")]) is None
+    assert (
+        quorum.verdict({"quorum": 2}, [("approver-a", "accept"), ("approver-a", "accept")]) is None
+    )
 
 
 @given(

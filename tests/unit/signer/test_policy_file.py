@@ -190,4 +190,4 @@ def test_the_shipped_policys_examples_are_right_when_they_are_taken_in() -> None
     found = load(write(uncommented, "policy.toml"))
     assert len(found.rules) > len(load(write(text, "policy.toml")).rules)
     assert found.people.groups == {"build": ("ci", "deploy")}
-    assert found.people.same_person == {"alice": ("a.smith",)}
+    assert found.people.same_person == {"approver-a": ("requester-a",)}

@@ -15,7 +15,7 @@ from pipeline.signer.rules import Asked, Rule, RuleError
 from tests.factories import openssl_csr, read_csr
 
 VECTORS = tomllib.loads((Path(__file__).parent / "vectors" / "rules.toml").read_text("utf-8"))
-PEOPLE = People(groups={"build": ("ci", "deploy"), "people": ("alice",)})
+PEOPLE = People(groups={"build": ("ci", "deploy"), "people": ("operator",)})
 WEDNESDAY = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 
 
