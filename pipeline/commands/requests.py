@@ -98,6 +98,7 @@ def decisions(approver: str, directory: Path, as_json: bool) -> None:
     found = {"approver": approver, "decisions": [dict(row._mapping) for row in rows]}
     answer(as_json, found, decisions_as_table(rows, approver))
 
+
 @requests.command("re-evaluate")
 @click.argument("request_ids", metavar="[ID...]", type=RequestId(), nargs=-1)
 @click.option(

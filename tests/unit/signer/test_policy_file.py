@@ -186,7 +186,7 @@ def test_a_key_is_found_on_its_line(
 
 def test_the_shipped_policys_examples_are_right_when_they_are_taken_in() -> None:
     text = Path(settings.__file__).with_name("policy.toml").read_text("utf-8")
-    uncommented = re.sub(r"(?m)^# (\[\[|[a-z_]+ = )", r"\1", text)
+    uncommented = re.sub(r"(?m)^# (\[\[|[a-z_-]+ = )", r"\1", text)
     found = load(write(uncommented, "policy.toml"))
     assert len(found.rules) > len(load(write(text, "policy.toml")).rules)
     assert found.people.groups == {"build": ("ci", "deploy")}
