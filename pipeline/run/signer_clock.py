@@ -5,9 +5,7 @@ It works without the CA's key.
 """
 
 import threading
-from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +25,8 @@ from pipeline.database.tries import Tries
 from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import OutcomeBatch
 from pipeline.run.exposed import warn_of_exposed
-from pipeline.run.schedule import schedule
 from pipeline.run.reminding import remind
+from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.signer_side import open_signer_side, policy_problem
 from pipeline.signer import counting, rule_counts

@@ -16,15 +16,18 @@ RIGHTS: Final[Rights] = {
     "signer": {
         "requests": (
             "SELECT, INSERT, UPDATE (state, revision, reason, changed_at, attempts,"
-            " next_attempt_at, told_revision, tell_at, expires_at)"
+            " next_attempt_at, told_revision, tell_at, expires_at, remind_at)"
         ),
-        "submissions": _APPEND,
+        # What was asked stays as it came; re-evaluation says anew by what it was judged.
+        "submissions": "SELECT, INSERT, UPDATE (profile, rule, issuer, policy_digest)",
         # What was decided stays as it came; whether it counts may change.
         "decisions": "SELECT, INSERT, UPDATE (effect)",
         "tbs": _APPEND,
         "certificates": _APPEND,
         "issuers": _APPEND,
         "switches": "SELECT, INSERT, UPDATE",
+        "rule_counts": "SELECT, INSERT, UPDATE (count), DELETE",
+        "policy_in_force": "SELECT, INSERT, UPDATE",
         "tries": "SELECT, INSERT, UPDATE (attempts, begun_at), DELETE",
         "audit": _APPEND,
         "audit_leaves": _APPEND,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from settings.signer import Reminders
+from settings.reminders import Reminders
 from tests.flow.conftest import MakeWorld
 from tests.flow.world import World
 
