@@ -22,6 +22,7 @@ from pipeline.messages import (
     CARRIES,
     VERSION,
     Body,
+    CheckpointNotice,
     Decision,
     IssuerNotice,
     Outcome,
@@ -65,6 +66,12 @@ EXAMPLES: Final[Mapping[str, Body]] = {
             *(Outcome(SECOND, 2, state, LATER, f"because of {state}") for state in ENDS),
         ],
         [IssuerNotice(DIGEST, [b"issuing", b"middle"], b"root")],
+    ),
+    f"{DELIVER.queue}.checkpoints": OutcomeBatch(
+        checkpoints=[
+            CheckpointNotice("log\n1\n", "key"),
+            CheckpointNotice("log\n9\n", "key", 1, [bytes(range(32))]),
+        ]
     ),
     f"{DELIVER.queue}.issuers": OutcomeBatch(issuers=[IssuerNotice(DIGEST, [b"issuing"], b"root")]),
 }

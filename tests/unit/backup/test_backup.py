@@ -82,7 +82,7 @@ def test_a_backup_can_be_read_by_its_owner_only(ca: Path) -> None:
 def test_it_says_which_keys_are_not_encrypted(ca: Path, capsys: Output) -> None:
     back_up(ca)
     said = capsys.readouterr().out
-    assert "Not encrypted in it: message.key." in said
+    assert "Not encrypted in it: audit.key, message.key." in said
     with tarfile.open(ca.parent / "signer.tar") as tar:
         key = tar.extractfile("folder/ca/issuing.key")
         assert key is not None
@@ -112,7 +112,7 @@ def test_a_database_comes_back_with_what_was_committed_while_others_use_it(
     with database.read() as connection:
         events = connection.scalars(select(tables.audit.c.event).order_by(tables.audit.c.id)).all()
     database.dispose()
-    assert events[:2] == ["before", "restored"]
+    assert events.index("before") < events.index("restored")
     assert "uncommitted" not in events
     assert main(["migrate", "--config", str(ca / side)]) == 0
 
