@@ -21,7 +21,7 @@ from pipeline.crypto import csr as csrs
 from settings.approver import load_approver
 from tests.chaos.load import KINDS
 
-AT_ONCE: Final = 25
+AT_ONCE: Final = 100
 """How many decisions lie in the spool at a time."""
 
 PATIENCE: Final = 4.0
