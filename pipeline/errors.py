@@ -23,8 +23,11 @@ class RequesterError(HttpcaError):
 
     ``slug`` names the kind of problem (RFC 9457 ``type`` is ``/problems/SLUG``). ``template`` is the
     English sentence with ``%(name)s`` placeholders, which is also the key of its translations;
-    ``params`` fills them. ``str()`` gives the English sentence.
+    ``params`` fills them. ``str()`` gives the English sentence. ``retry_after`` is in how many
+    seconds the same may be tried again, None when that makes no difference.
     """
+
+    retry_after: int | None = None
 
     def __init__(self, slug: str, template: str, **params: Any) -> None:
         self.slug = slug
@@ -43,6 +46,14 @@ class TooLarge(RequesterError):
 
 class Refused(RequesterError):
     """What was sent was read, and is not allowed (HTTP 422)."""
+
+
+class TooMany(RequesterError):
+    """More was asked for than is answered in a minute (HTTP 429)."""
+
+    def __init__(self, template: str, retry_after: int, **params: Any) -> None:
+        super().__init__("too-many-requests", template, seconds=retry_after, **params)
+        self.retry_after = retry_after
 
 
 class MessageRefused(HttpcaError):

@@ -42,6 +42,17 @@ class Http(Settings, frozen=True):
     idempotency_hours: Annotated[float, Meta(gt=0, le=24 * 365)] = 24.0
 
 
+class Limits(Settings, frozen=True):
+    """How many HTTP requests are answered in a minute, by all processes `web` together: for each
+    network ``address`` (IPv6: each /64), and for each known ``requester``. 0 is no limit.
+
+    Each submission of a batch counts as one. Health, metrics and static files do not count.
+    """
+
+    address: Annotated[int, Meta(ge=0, le=100_000_000)] = 3000
+    requester: Annotated[int, Meta(ge=0, le=100_000_000)] = 6000
+
+
 class Ask(Settings, frozen=True):
     """When `relay` asks again for what the signer has not answered: after ``first``, then after
     ever ``factor`` times longer, at most every ``longest`` (seconds)."""
@@ -82,6 +93,7 @@ class WebSettings(Settings, frozen=True):
     expiry_days: ExpiryDays = msgspec.field(default_factory=default_expiry_days)
     directory: str = ""
     http: Http = Http()
+    limits: Limits = Limits()
     ask: Ask = Ask()
     worker: Worker = Worker()
     clock: Clock = Clock()

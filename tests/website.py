@@ -28,7 +28,7 @@ from pipeline.web.app import create_app
 from pipeline.web.intake import Intake
 from pipeline.web.site import KEY, Site
 from pipeline.web.submit import Wish, submit
-from settings.web import Http, WebSettings
+from settings.web import Http, Limits, WebSettings
 from tests import factories
 
 
@@ -46,10 +46,11 @@ def catalogues() -> Path:
 
 @dataclass
 class Website:
-    """A web side whose clock a test moves. ``http`` are settings of ``[http]``."""
+    """A web side whose clock a test moves. ``http`` and ``limits`` are those tables of settings."""
 
     folder: Path
     http: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
     translations: Path = field(default_factory=catalogues)
     moment: datetime = factories.NOW + timedelta(hours=1)
 
@@ -59,6 +60,7 @@ class Website:
             database=f"sqlite:///{self.folder}/web.sqlite",
             directory=str(self.folder),
             http=Http(**{"anonymous": True, **self.http}),
+            limits=Limits(**self.limits),
         )
         self.database: Database = open_database(self.settings.database)
         with self.database.write() as connection:

@@ -27,6 +27,7 @@ from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.web_side import open_web_side
 from pipeline.stages import RELAY
+from pipeline.web import permits
 from pipeline.web.notify import SUBMITTED, Ear
 from pipeline.web.tables import UNANSWERED, heartbeats, idempotency_keys, requests, tries
 from settings.web import load_web
@@ -43,7 +44,7 @@ def main(directory: Path) -> int:
     warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
-    database = open_database(settings.database, pool_size=settings.worker.threads + 4)
+    database = open_database(settings.database, pool_size=settings.worker.threads + 5)
     try:
         Patience(stopping)(lambda: check(database, "web", directory))
     except Stopped:
@@ -76,6 +77,7 @@ class WebClock:
                 "sweep": (intervals.sweep, self.sweep),
                 "repair": (intervals.heartbeat, self.repair),
                 "heartbeat": (intervals.heartbeat, self.heartbeat),
+                "rates": (permits.MINUTE, self.rates),
                 "certificates": (intervals.certificates, self.certificates),
                 "tidy": (intervals.tidy, self.tidy),
             }
@@ -115,6 +117,11 @@ class WebClock:
                 now=side.now(),
                 farthest=2 * farthest,
             )
+
+    def rates(self) -> None:
+        """Delete the counts of addresses and requesters of past minutes."""
+        with self.side.database.write() as connection:
+            permits.forget(connection, self.side.now())
 
     def certificates(self) -> None:
         """Say which of our own certificates end soon."""

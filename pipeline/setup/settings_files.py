@@ -39,6 +39,12 @@ secret = {secret}
 # Whether somebody without a token may submit. Tokens: httpca token create NAME --config THIS_FOLDER
 anonymous = {anonymous}
 
+[limits]
+# How many HTTP requests are answered in a minute: for each address, and for each known requester.
+# 0 is no limit.
+# address = 3000
+# requester = 6000
+
 [log]
 # "json" for machines, "text" for people; level: debug, info, warning, error
 format = {log}

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from structlog.contextvars import bind_contextvars
 
 from pipeline.errors import N_, RequesterError
-from pipeline.web import answers, api_input, authorities, formats, lookup
+from pipeline.web import answers, api_input, authorities, formats, limits, lookup
 from pipeline.web import checkpoints as known_checkpoints
 from pipeline.web.access import requester
 from pipeline.web.lookup import Found
@@ -47,6 +47,7 @@ def submit_batch() -> Response:
     here = site()
     request.max_content_length = here.settings.http.max_batch_body
     read = api_input.wishes(request, requester())
+    limits.count_further(len(read) - 1)
     wishes = [one for one in read if isinstance(one, Wish)]
     submitted = iter(submit_all(here.intake, here.settings, wishes, here.now))
     results = [next(submitted) if isinstance(one, Wish) else one for one in read]

@@ -9,13 +9,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pipeline.clock import Clock, now
 from pipeline.database.engine import Database
-from pipeline.web import access, headers, locales, metrics, problems
+from pipeline.web import access, headers, hosts, limits, locales, metrics, problems
 from pipeline.web.api import api
 from pipeline.web.form import printable
 from pipeline.web.health import health
 from pipeline.web.html import html
 from pipeline.web.intake import Intake
 from pipeline.web.notifier import Notifier
+from pipeline.web.permits import Permits
 from pipeline.web.secret import secret_key
 from pipeline.web.sign_in import blueprint as sign_in
 from pipeline.web.site import KEY, Site
@@ -41,17 +42,22 @@ def create_app(
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
     }
     notifier = Notifier(database, settings.http.long_polls)
-    app.extensions[KEY] = Site(settings, database, clock, notifier, Intake(database))
+    app.extensions[KEY] = Site(
+        settings, database, clock, notifier, Intake(database), Permits(database, clock)
+    )
     _set_up_templates(app)
     locales.set_up(app, translations)
     headers.set_up(app)
     problems.set_up(app)
     metrics.set_up(app, database, notifier)
     app.before_request(_bind_log)
+    limits.count_addresses(app)  # before anything is read of what was sent
+    hosts.set_up(app)
     CSRFProtect(app).exempt(api)
     for blueprint in (html, sign_in, api, health):
         app.register_blueprint(blueprint)
     access.set_up(app)
+    limits.count_requesters(app)
     if settings.http.trusted_proxies:
         _trust_proxies(app, settings.http.trusted_proxies)
     return app

@@ -29,7 +29,12 @@ HEADERS: Final = {
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Session cookies that go over TLS only when they came by TLS."""
+    """Session cookies that go over TLS only, and are of this host alone, when they came by TLS."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """Return the cookie's name; browsers let no other host and no plain HTTP set ``__Host-``."""
+        name = super().get_cookie_name(app)
+        return f"__Host-{name}" if request.is_secure else name
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Return whether the browser may send the cookie over TLS only."""

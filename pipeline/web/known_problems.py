@@ -52,6 +52,8 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "name-not-allowed": Problem(422, N_("A name is not allowed")),
     "unknown-profile": Problem(422, N_("There is no such profile")),
     "bad-comment": Problem(422, N_("The comment cannot be stored")),
+    # who asks too often
+    "too-many-requests": Problem(429, N_("That was too much at once")),
     # what is wrong with us
     "internal-error": Problem(500, N_("Something went wrong")),
     "database-unavailable": Problem(503, N_("The service is interrupted")),

@@ -17,10 +17,11 @@ _HEADERS: Final[dict[int, dict[str, str]]] = {
     401: {"WWW-Authenticate": "How to authenticate (RFC 6750)."},
     405: {"Allow": "The methods that the address answers."},
     415: {"Accept": "The content types that are read."},
+    429: {"Retry-After": "Seconds after which to try again."},
     503: {"Retry-After": "Seconds after which to try again."},
 }
 
-_EVERYWHERE: Final = (401, 500, 503)
+_EVERYWHERE: Final = (401, 429, 500, 503)
 """Statuses that every call may answer with."""
 
 
@@ -270,7 +271,8 @@ DOCUMENT: Final[dict[str, Any]] = {
                     "200": {
                         "description": "This document.",
                         "content": {"application/json": {"schema": {"type": "object"}}},
-                    }
+                    },
+                    "429": _problems()["429"],
                 },
             }
         },

@@ -117,8 +117,10 @@ def set_up(app: Flask) -> None:
 
 
 def _requester_error(error: RequesterError) -> Response:
-    log.info("refused", problem=error.slug)
-    return answer(error.slug, sentence(error))
+    if error.retry_after is None:  # who asks too often is logged once a minute: see permits.py
+        log.info("refused", problem=error.slug)
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return answer(error.slug, sentence(error), headers)
 
 
 def _form_expired(_error: CSRFError) -> Response:

@@ -12,6 +12,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from pipeline.errors import HttpcaError
+from pipeline.web.connections import IDLE, MOST, SLOW, Channel, Doorkeeper
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
 
@@ -20,6 +21,9 @@ log = structlog.get_logger(__name__)
 SPOOLED: Final = 64 * 1024 * 1024
 """Bytes of a body that are read at all. The application answers before that, and more helpfully,
 what is over its own limit."""
+
+HEADERS: Final = 32 * 1024
+"""Bytes of a request's headers."""
 
 LOOK: Final = 0.1
 """Seconds between two looks whether to stop; a signal does not interrupt the server's waiting."""
@@ -31,7 +35,14 @@ LAST_ANSWERS: Final = 10.0
 class Server:
     """A server that listens from the moment it is made, and serves while it runs."""
 
-    def __init__(self, settings: WebSettings, app: Flask, *, port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        app: Flask,
+        *,
+        port: int | None = None,
+        slow: float = SLOW,
+    ) -> None:
         http = settings.http
         self._site: Site = app.extensions[KEY]
         self._sockets: dict[int, Any] = {}
@@ -45,6 +56,9 @@ class Server:
                 threads=http.threads,
                 ident=None,
                 max_request_body_size=SPOOLED,
+                max_request_header_size=HEADERS,
+                connection_limit=MOST,
+                channel_timeout=IDLE,
                 # With proxies, werkzeug's ProxyFix judges what they say; else nobody may say it.
                 clear_untrusted_proxy_headers=not http.trusted_proxies,
             )
@@ -53,6 +67,9 @@ class Server:
                 f"cannot listen on {http.host} port {port}: {error.strerror}; "
                 "choose another by --port (make run PORT=...)"
             ) from error
+        self._doorkeeper = Doorkeeper(slow)
+        for listener in self._listeners():
+            listener.channel_class = Channel
 
     @property
     def url(self) -> str:
@@ -82,15 +99,18 @@ class Server:
 
     def _turn(self) -> None:
         wasyncore.loop(timeout=LOOK, use_poll=True, map=self._sockets, count=1)
+        self._doorkeeper.look(self._channels())
 
     def _answering(self) -> bool:
         """Return whether a request is being answered, or an answer is still to be sent."""
-        channels = [
+        return any(channel.requests or channel.total_outbufs_len for channel in self._channels())
+
+    def _channels(self) -> list[Channel]:
+        return [
             channel
             for listener in self._listeners()
             for channel in list(listener.active_channels.values())
         ]
-        return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
     def _listeners(self) -> list[Any]:
         """Return the sockets that listen: a host name may stand for several addresses."""

@@ -9,6 +9,7 @@ from pipeline.clock import Clock
 from pipeline.database.engine import Database
 from pipeline.web.intake import Intake
 from pipeline.web.notifier import Notifier
+from pipeline.web.permits import Permits
 from settings.web import WebSettings
 
 KEY: Final = "httpca"
@@ -23,6 +24,7 @@ class Site:
     now: Clock
     notifier: Notifier
     intake: Intake
+    permits: Permits
 
 
 def site() -> Site:

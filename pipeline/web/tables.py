@@ -107,6 +107,15 @@ idempotency_keys: Final = Table(
 tries: Final = tries_table(metadata)
 """Outcomes (by their request's id) and issuing CAs that may have killed a worker."""
 
+rates: Final = Table(
+    "rates",
+    metadata,
+    Column("subject", String(220), primary_key=True),
+    Column("minute", BigInteger, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+)
+"""How many permits each address and requester took in a minute, which is counted from 1970."""
+
 audit: Final = audit_table(metadata)
 
 audit_checkpoints: Final = append_only(

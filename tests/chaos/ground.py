@@ -13,7 +13,7 @@ import psycopg
 from tests.chaos.crew import Crew, Service
 from tests.servers import PostgreSQL, RabbitMQ
 from tests.servers.ports import free_port
-from tests.system.installation import done, httpca
+from tests.system.installation import UNLIMITED, done, httpca
 
 SIDES: Final = ("web", "signer")
 
@@ -23,7 +23,7 @@ LEASE: Final = 3.0
 HEARTBEAT: Final = 2
 """Seconds; RabbitMQ gives a client up after two to three times as many."""
 
-QUICK: Final = {
+QUICK: Final = UNLIMITED | {
     "HTTPCA_WEB_HTTP_THREADS": "8",
     "HTTPCA_WEB_HTTP_LONG_POLLS": "4",
     "HTTPCA_WEB_WORKER_LEASE": str(LEASE),

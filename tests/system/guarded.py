@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Guarded(Installation):
         rabbitmq_port: int,
         postgresql_port: int,
         tls: str,
+        setup_options: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -65,6 +67,7 @@ class Guarded(Installation):
                 tls,
                 "--prefix",
                 self.prefix,
+                *setup_options,
             )
         )
 

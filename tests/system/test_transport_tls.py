@@ -37,7 +37,12 @@ def guarded() -> Iterator[Guarded]:
     """HttpCA running on servers that were configured with the files that set-up has written."""
     ports = {"rabbitmq_port": free_port(), "postgresql_port": free_port()}
     with tempfile.TemporaryDirectory(prefix="httpca-tls-") as folder:
-        made = Guarded(Path(folder) / "httpca", tls="made", **ports)
+        made = Guarded(
+            Path(folder) / "httpca",
+            tls="made",
+            rabbitmq_port=ports["rabbitmq_port"],
+            postgresql_port=ports["postgresql_port"],
+        )
         with (
             rabbitmq(made, ports["rabbitmq_port"]) as broker,
             postgresql(made, ports["postgresql_port"]) as database,

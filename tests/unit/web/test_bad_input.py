@@ -198,7 +198,7 @@ def test_nothing_is_stored_of_what_is_refused(website: Website) -> None:
         client.post("/api/v1/requests", json={"csr": octets.decode("latin-1")})
     with website.database.read() as connection:
         for table in tables.metadata.sorted_tables:
-            if table.name != "heartbeats":
+            if table.name not in ("heartbeats", "rates"):
                 assert connection.scalar(select(func.count()).select_from(table)) == 0
 
 

@@ -1,4 +1,4 @@
-"""The web side's first schema: requests, submissions, certificates, issuers, tokens, audit."""
+"""The web side's first schema: requests, submissions, certificates, issuers, tokens, rates, audit."""
 
 from typing import Any
 
@@ -70,6 +70,13 @@ def upgrade() -> None:
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("heard_at", Time, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", name="pk_issuers"),
+    )
+    op.create_table(
+        "rates",
+        sa.Column("subject", sa.String(length=220), nullable=False),
+        sa.Column("minute", sa.BigInteger(), nullable=False),
+        sa.Column("taken", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name="pk_rates"),
     )
     op.create_table(
         "requests",

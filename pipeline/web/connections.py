@@ -1,0 +1,87 @@
+"""Close connections whose clients are too slow, so that those of others find a place.
+
+For waitress a connection is alive that sends a byte now and then. Here a request has to come as a
+whole within a time, and its answer has to be taken; and when places become scarce, those make room
+that have gone longest without a request, however many somebody opens.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import structlog
+from waitress.channel import HTTPChannel
+
+log = structlog.get_logger(__name__)
+
+MOST: Final = 500
+"""Connections of one process. The usual limit on open files is 1024."""
+
+RESERVE: Final = 50
+"""Places that are kept free for those who come next."""
+
+SLOW: Final = 60.0
+"""Seconds in which a whole request must come, its body included, and an answer must be taken."""
+
+IDLE: Final = 120
+"""Seconds that a connection is kept without a request."""
+
+LOOK: Final = 0.5
+"""Seconds between two looks, unless places are scarce."""
+
+
+class Channel(HTTPChannel):
+    """A connection that knows since when it has been waiting, by the monotonic clock."""
+
+    def __init__(self, *arguments: Any, **further: Any) -> None:
+        self.idle_since = self.receiving_since = time.monotonic()
+        super().__init__(*arguments, **further)
+
+    def received(self, data: bytes) -> bool:
+        """Take what came; note when a request begins."""
+        if self.request is None:
+            self.receiving_since = time.monotonic()
+        return bool(super().received(data))
+
+    def service(self) -> None:
+        """Answer a request; note when that is done."""
+        super().service()
+        self.idle_since = time.monotonic()
+
+    def is_slow(self, now: float, longest: float) -> bool:
+        """Return whether we have waited for longer than ``longest`` seconds."""
+        if self.requests:  # it is the client who waits
+            return False
+        if self.request is not None and now - self.receiving_since > longest:
+            return True
+        return bool(self.total_outbufs_len) and now - self.idle_since > longest
+
+
+class Doorkeeper:
+    """Looks after the connections of one server, in the thread that serves them.
+
+    ``longest`` is how long a client may be slow, in seconds.
+    """
+
+    def __init__(self, longest: float = SLOW) -> None:
+        self._longest = longest
+        self._next_look = 0.0
+
+    def look(self, channels: Iterable[Channel]) -> None:
+        """Close what is slow, and what has been without a request for longest when there are too
+        many."""
+        now, channels = time.monotonic(), list(channels)
+        too_many = max(0, len(channels) - (MOST - RESERVE))
+        if now < self._next_look and not too_many:
+            return
+        self._next_look = now + LOOK
+        slow = {channel for channel in channels if channel.is_slow(now, self._longest)}
+        idle = sorted(
+            (channel for channel in channels if not channel.requests and channel not in slow),
+            key=lambda channel: channel.idle_since,
+        )
+        closing = [*slow, *idle[: max(0, too_many - len(slow))]]
+        for channel in closing:
+            channel.will_close = True
+        if closing:
+            log.info("connections-closed", slow=len(slow), for_others=len(closing) - len(slow))

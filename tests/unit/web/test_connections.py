@@ -1,0 +1,140 @@
+"""Slow clients: whoever keeps us waiting is given up, and keeps nobody else out."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from pipeline.web.connections import MOST
+from pipeline.web.serve import Server
+from tests.servers.ports import free_port
+from tests.website import Website
+
+NOT_FOR_EVER = 60.0
+"""Seconds; against hanging only."""
+
+BEGUN = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+SLOW = {
+    "nothing, after half a header": BEGUN,
+    "a header that never ends": BEGUN + b"X-",
+    "a body that never comes": b"POST /review HTTP/1.1\r\nContent-Length: 5000\r\n\r\n",
+    "half a body": b"POST /review HTTP/1.1\r\nContent-Length: 5000\r\n\r\n" + b"x" * 2000,
+    "a chunk that never ends": b"POST /review HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n",
+}
+
+
+@contextmanager
+def serving(website: Website, **options: float) -> Iterator[str]:
+    """Serve as process `web` does; yield the address."""
+    server = Server(website.settings, website.app, port=free_port(), **options)
+    stopping = threading.Event()
+    thread = threading.Thread(target=server.run_until, args=(stopping,))
+    thread.start()
+    try:
+        yield server.url
+    finally:
+        stopping.set()
+        thread.join(timeout=NOT_FOR_EVER)
+        assert not thread.is_alive()
+
+
+def connect(url: str) -> socket.socket:
+    address = urlsplit(url)
+    return socket.create_connection((address.hostname, address.port or 0), timeout=NOT_FOR_EVER)
+
+
+def closed(connection: socket.socket) -> bool:
+    """Return whether the server closed this connection, without waiting."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1000) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(NOT_FOR_EVER)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + NOT_FOR_EVER
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("begun", SLOW.values(), ids=SLOW.keys())
+def test_a_request_that_does_not_end_is_given_up(website: Website, begun: bytes) -> None:
+    with serving(website, slow=0.3) as url, connect(url) as slow:
+        slow.sendall(begun)
+        wait_until(lambda: closed(slow))
+
+
+def test_a_byte_now_and_then_keeps_no_connection(website: Website) -> None:
+    with serving(website, slow=0.5) as url, connect(url) as slow:
+        slow.sendall(BEGUN)
+
+        def given_up() -> bool:
+            try:
+                slow.sendall(b"X")
+            except OSError:
+                return True
+            return closed(slow)
+
+        wait_until(given_up)
+
+
+def test_as_shipped_more_slow_clients_than_places_keep_nobody_out(website: Website) -> None:
+    with serving(website) as url, ExitStack() as stack:
+        slow = []
+        for _ in range(MOST + 100):
+            slow.append(stack.enter_context(connect(url)))
+            slow[-1].sendall(BEGUN)
+        for _ in range(5):
+            answer = requests.get(f"{url}/healthz", timeout=NOT_FOR_EVER)
+            assert answer.status_code == 200
+        wait_until(lambda: closed(slow[0]))  # the oldest made room
+        assert sum(closed(one) for one in slow) < MOST
+
+
+def test_a_connection_that_asks_again_and_again_is_kept(website: Website) -> None:
+    with serving(website, slow=0.2) as url:
+        client = HTTPConnection(urlsplit(url).netloc, timeout=NOT_FOR_EVER)
+        client.connect()
+        kept = client.sock
+        for _ in range(10):
+            client.request("GET", "/healthz")
+            assert client.getresponse().read() == b'{"status":"ok"}\n'
+            time.sleep(0.1)
+        assert client.sock is kept
+        client.close()
+
+
+def test_enormous_headers_are_refused_without_telling_what_serves(website: Website) -> None:
+    with serving(website) as url, connect(url) as connection:
+        connection.sendall(BEGUN + b"X: " + b"x" * 40_000 + b"\r\n\r\n")
+        answer = connection.recv(10_000)
+    assert answer.startswith(b"HTTP/1.0 431 ")
+    assert b"waitress" not in answer.lower()
+    assert b"Traceback" not in answer
+
+
+def test_what_is_no_http_is_refused_without_telling_what_serves(website: Website) -> None:
+    for sent in (
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/9.9\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: nonsense\r\n\r\n",
+    ):
+        with serving(website) as url, connect(url) as connection:
+            connection.sendall(sent)
+            answer = connection.recv(10_000)
+        assert b"waitress" not in answer.lower()
+        assert b"Traceback" not in answer
+        assert b"Server:" not in answer
