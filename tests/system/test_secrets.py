@@ -324,6 +324,7 @@ def look(run: Run) -> list[Place]:
 def messages(run: Run) -> list[Place]:
     """Return what lies in every queue, and leave it there."""
     here, found = run.installation, []
+    here.rabbitmq.set_permissions(RabbitMQ.user, here.vhost)  # nobody else may read all queues
     url = here.rabbitmq.url(vhost=here.vhost)
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
