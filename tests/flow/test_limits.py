@@ -116,7 +116,7 @@ def test_counts_are_forgotten_when_their_time_is_long_over(make_world: MakeWorld
     world = make_world(policy=RULES)
     submit(world, 1)
     world.time.move(days=9)
-    world.signer_clock.expire()
+    world.signer_clock.tidy()
     assert counts(world) == {}
 
 
