@@ -67,10 +67,11 @@ def test_a_database_comes_back_and_is_suspended_in_the_same_transaction(
         entries = connection.execute(select(audit).order_by(audit.c.id)).all()
         switch = connection.execute(select(switches)).one()
     database.dispose()
-    assert [entry.event for entry in entries] == ["before", "restored", "signing-suspended"]
-    assert entries[0].details == {"said": said}
+    found = [entry.event for entry in entries]
+    assert found == ["schema-migrated", "before", "restored", "signing-suspended"]
+    assert entries[1].details == {"said": said}
     assert switch.on
-    assert entries[1].at == entries[2].at == switch.changed_at
+    assert entries[2].at == entries[3].at == switch.changed_at
     assert main(["migrate", "--config", str(ca / "signer")]) == 0
     assert main(["signer", "resume", "--config", str(ca / "signer")]) == 0
 

@@ -86,6 +86,7 @@ def test_partial_indexes_have_their_conditions(databases: tuple[Database, Databa
     assert conditions.keys() == {
         "ix_requests_unanswered",
         "ix_requests_to_expire",
+        "ix_requests_to_remind",
         "ix_requests_to_sign",
         "ix_requests_to_tell",
         "ix_requests_waiting",
