@@ -18,6 +18,9 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
 fi
 
 echo "Installing $requirements into .venv"
-.venv/bin/python -m pip install --quiet --require-hashes --requirement "$requirements"
+# The file is complete, so nothing is to be resolved. Told to look all the same, pip meets "coverage[toml]",
+# which the file spells "coverage", and stops as soon as there is a later release than the file's.
+.venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement "$requirements"
+.venv/bin/python -m pip check --quiet
 # The tool that builds is among the requirements: nothing is fetched for this.
 PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
