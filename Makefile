@@ -58,6 +58,11 @@ chaos: dev ## break everything under load, on real servers: SECONDS=120 REQUESTS
 	@exec $(BIN)/python -m tests.chaos --seconds "$(SECONDS)" --requests "$(REQUESTS)" \
 		$(if $(SEED),--seed "$(SEED)") $(if $(APART),--apart) $(if $(JSON),--json "$(JSON)")
 
+.PHONY: cluster
+cluster: dev ## end the leading node of a RabbitMQ of three under load, and then a second one
+	@tools/debian-packages.sh $(PROGRAMS)
+	@exec $(BIN)/python -m pytest tests/system/test_cluster.py
+
 .PHONY: simulate
 simulate: dev ## simulate both sides under every fault, without servers: RUNS=1000 STEPS=100 SEED=N for one
 	@exec $(BIN)/python -m tests.simulation --runs "$(RUNS)" --steps "$(STEPS)" \

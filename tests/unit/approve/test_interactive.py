@@ -23,7 +23,7 @@ COMMAND = (
     "import sys; sys.argv[0] = 'approve'; from pipeline.approve.command import approve; approve()"
 )
 PROMPT = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit >"
-WAIT = 20.0
+WAIT = 60.0
 
 
 class Terminal:
