@@ -60,7 +60,7 @@ chaos: dev ## break everything under load, on real servers: SECONDS=120 REQUESTS
 
 .PHONY: cluster
 cluster: dev ## end the leading node of a RabbitMQ of three under load, and then a second one
-	@tools/debian-packages.sh $(PROGRAMS)
+	@tools/debian-packages.sh rabbitmq postgresql
 	@exec $(BIN)/python -m pytest tests/system/test_cluster.py
 
 .PHONY: simulate
@@ -70,6 +70,7 @@ simulate: dev ## simulate both sides under every fault, without servers: RUNS=10
 
 .PHONY: mutants
 mutants: dev ## take out one mechanism at a time, and show which test notices: MUTANTS="NAME ..."
+	@tools/debian-packages.sh $(PROGRAMS)
 	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
 
 .PHONY: bench
