@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/debian-packages.sh rabbitmq|postgresql|softhsm|haproxy|openssl|curl|chromium ...
+# tools/debian-packages.sh rabbitmq|postgresql|softhsm|haproxy|openssl|curl|chromium|systemd-analyze ...
 # Installs what is missing of the programs that the tests start, from the distribution's packages,
 # as root or through sudo. The packages' services are neither started nor enabled: the tests start
 # servers of their own. Where nothing is missing this does nothing, and quickly.
@@ -20,6 +20,7 @@ packages_of() {
         rabbitmq) echo rabbitmq-server ;;
         softhsm) echo softhsm2 ;;
         chromium) echo chromium chromium-driver ;;
+        systemd-analyze) echo systemd ;;
         *) echo "$1" ;;
     esac
 }
