@@ -15,7 +15,7 @@ from tests import factories
 from tests.servers.ports import free_port
 from tests.system.installation import COMMANDS, ROOT, done, environment, httpca
 
-SOON = 30
+SOON = 60
 
 
 class Dev:
