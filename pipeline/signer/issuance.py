@@ -5,14 +5,14 @@ from datetime import datetime
 from hashlib import sha256
 
 import structlog
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among, insert_new, insert_rows
 from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
@@ -49,7 +49,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
         rows = connection.execute(
             select(submissions, tbs.c.serial, tbs.c.issuer.label("tbs_issuer"))
             .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
-            .where(submissions.c.request_id.in_(ids))
+            .where(among(submissions.c.request_id, ids))
         ).all()
     now = side.now()
     read = {row.request_id: csrs.read(row.csr) for row in rows}
@@ -77,12 +77,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
     with side.database.write() as connection:
         waiting = _still_waiting(connection, [row["request_id"] for row in fresh]) if fresh else ()
         wanted = [row for row in fresh if row["request_id"] in waiting]
-        if wanted:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            statement = dialect.insert(tbs)
-            connection.execute(
-                statement.on_conflict_do_nothing(index_elements=[tbs.c.request_id]), wanted
-            )
+        insert_new(connection, tbs, wanted, tbs.c.request_id)
         again = [row.tbs_issuer for row in rows if row.serial is not None]
         _note_use_of_keys(connection, [row["issuer"] for row in wanted], again, now)
     return read
@@ -105,7 +100,7 @@ def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Keep operators from rejecting a request while its TBS is stored: signing begins with that."""
     statement = (
         select(requests.c.id)
-        .where(requests.c.id.in_(ids), requests.c.state == State.WAITING_FOR_SIGNATURE)
+        .where(among(requests.c.id, ids), requests.c.state == State.WAITING_FOR_SIGNATURE)
         .with_for_update(read=True)
     )
     return set(connection.scalars(statement))
@@ -117,7 +112,9 @@ def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
         if suspended(connection):
             raise Suspended("signing is suspended")
         waiting = requests.c.state == State.WAITING_FOR_SIGNATURE
-        statement = select(tbs).join_from(tbs, requests).where(tbs.c.request_id.in_(ids), waiting)
+        statement = (
+            select(tbs).join_from(tbs, requests).where(among(tbs.c.request_id, ids), waiting)
+        )
         return connection.execute(statement).all()
 
 
@@ -170,8 +167,7 @@ def _store(
             }
             for request_id in issued
         ]
-        if rows:
-            connection.execute(insert(certificates), rows)
+        insert_rows(connection, certificates, rows)
     if rows:
         side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
     for request_id in issued:

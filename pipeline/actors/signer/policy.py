@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import StatementError
 
 from pipeline.actors.patience import is_infrastructure
@@ -24,6 +24,7 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among, insert_rows
 from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
@@ -83,7 +84,7 @@ def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
             submissions.c.requester,
         )
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(list(ids)))
+        .where(among(requests.c.id, ids))
     )
     return {row.id: row for row in connection.execute(statement)}
 
@@ -120,10 +121,7 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
         if len(fresh) < len(limited):
             overtaken = [one for one in limited if one.submission.id not in admitted]
             give_back(connection, overtaken, now)
-        if fresh:
-            connection.execute(
-                insert(submissions), [_submission_row(side, finding) for finding in fresh]
-            )
+        insert_rows(connection, submissions, [_submission_row(side, finding) for finding in fresh])
     over = sorted({str(finding.rule["name"]) for finding in fresh if "over" in finding.rule})
     if over:
         log.warning("rule-limit-reached", rules=over)
@@ -190,7 +188,7 @@ def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str
         connection.execute(
             update(requests)
             .where(
-                requests.c.id.in_(unheard),
+                among(requests.c.id, unheard),
                 requests.c.told_revision == requests.c.revision,
             )
             .values(told_revision=requests.c.revision - 1, tell_at=now)
@@ -252,7 +250,7 @@ def _withdraw(side: SignerSide, ids: Sequence[str]) -> None:
     with side.database.write() as connection:
         rows = connection.execute(
             select(requests.c.id, requests.c.state, requests.c.revision).where(
-                requests.c.id.in_(ids), requests.c.state == State.WAITING_FOR_APPROVAL
+                among(requests.c.id, ids), requests.c.state == State.WAITING_FOR_APPROVAL
             )
         ).all()
         moves = [move(row, State.WITHDRAWN, now) for row in rows]

@@ -16,6 +16,7 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among
 from pipeline.errors import MessageRefused
 from pipeline.messages import (
     MAX_ISSUERS,
@@ -81,7 +82,7 @@ def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
             certificates.c.issuer,
         )
         .join_from(requests, certificates, isouter=True)
-        .where(requests.c.id.in_(ids), requests.c.told_revision < requests.c.revision)
+        .where(among(requests.c.id, ids), requests.c.told_revision < requests.c.revision)
     )
     with side.database.read() as connection:
         return connection.execute(statement).all()
@@ -126,7 +127,7 @@ def _mark(side: SignerSide, group: Sequence[Untold]) -> None:
         for revision, ids in by_revision.items():
             connection.execute(
                 update(requests)
-                .where(requests.c.id.in_(ids), requests.c.told_revision < revision)
+                .where(among(requests.c.id, ids), requests.c.told_revision < revision)
                 .values(told_revision=revision)
             )
 

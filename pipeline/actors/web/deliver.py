@@ -27,6 +27,7 @@ from pipeline.actors.web.witness import witness
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among, insert_rows
 from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.states import FINAL, SIGNER_STATES, State
@@ -130,7 +131,7 @@ def _read(connection: Connection, ids: Sequence[str]) -> Sequence[AnyRow]:
     statement = (
         select(requests.c.id, requests.c.state, requests.c.revision, submissions.c.csr)
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(ids))
+        .where(among(requests.c.id, ids))
     )
     return connection.execute(statement).all()
 
@@ -179,8 +180,7 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         for outcome in outcomes
         if outcome.certificate is not None
     ]
-    if rows:
-        connection.execute(certificates.insert(), rows)
+    insert_rows(connection, certificates, rows)
 
 
 def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:

@@ -20,6 +20,7 @@ from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among
 from pipeline.messages import Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
 from pipeline.states import State
@@ -79,7 +80,7 @@ def _load(side: WebSide, ids: Sequence[str]) -> Sequence[Unanswered]:
     statement = (
         select(*columns)
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(ids), UNANSWERED)
+        .where(among(requests.c.id, ids), UNANSWERED)
         .order_by(requests.c.created_at)
     )
     with side.database.read() as connection:
