@@ -63,8 +63,11 @@ class Csr:
     public_key: CertificatePublicKeyTypes = field(repr=False, compare=False)
 
 
-def read(octets: bytes) -> Csr:
+def read(octets: bytes, *, verified: bool = False) -> Csr:
     """Read a CSR, PEM or DER, and verify that its sender has the private key.
+
+    With ``verified`` it is one that this side has verified and stored: its signature and the strength
+    of its key, which cost more than all the rest, are not looked at again.
 
     Raises:
         TooLarge: ``too-large``, over 64 KiB.
@@ -78,12 +81,14 @@ def read(octets: bytes) -> Csr:
     except (ValueError, x509.InvalidVersion):
         raise pem.name_what_it_is(der) from None
     key = _public_key(request)
-    weak_keys.refuse_if_weak(key)
+    if not verified:
+        weak_keys.refuse_if_weak(key)
     spki = public_keys.spki(key)
     if isinstance(key, RSAPublicKey) and spki not in request.tbs_certrequest_bytes:
         # The library reads id-RSASSA-PSS keys (RFC 4055) and would certify them as ordinary ones.
         raise Refused("key-not-allowed", PSS_KEY)
-    _verify_signature(request)
+    if not verified:
+        _verify_signature(request)
     asked = requested.read(request, der)
     return Csr(
         der=der,

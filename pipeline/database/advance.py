@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, update
 
-from pipeline.database.sets import among, insert_new, insert_rows
+from pipeline.database.sets import among, insert_new, insert_rows, still
 from pipeline.states import State, Transitions
 
 
@@ -81,8 +81,8 @@ def advance(
             update(table)
             .where(
                 among(table.c.id, [move.request_id for move in group]),
-                table.c.state == source,
-                table.c.revision == revision,
+                still(table.c.state, source),
+                still(table.c.revision, revision),
             )
             .values(state=target, revision=new_revision, changed_at=now, **dict(values))
             .returning(table.c.id)

@@ -9,7 +9,7 @@ costs little, since it is in the same process.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -33,6 +33,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
 
 
 class _Texts(TypeDecorator[Sequence[str]]):
@@ -85,6 +87,15 @@ def _by_json(element: _Among, compiler: SQLCompiler, **further: Any) -> str:
     which, values = element.clauses
     array = f"json_each({compiler.process(values, **further)})"
     return f"{compiler.process(which, **further)} IN (SELECT value FROM {array})"  # noqa: S608
+
+
+def still(which: ColumnElement[T], value: T) -> ColumnElement[bool]:
+    """Return the condition that a column has this value, in a row that is found by its id.
+
+    PostgreSQL uses no index for IS NOT DISTINCT FROM. For an equation it might, and read all rows in
+    the same state, of which there are many when many wait.
+    """
+    return which.is_not_distinct_from(value)
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among, insert_new, insert_rows
+from pipeline.database.sets import among, insert_new, insert_rows, still
 from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
@@ -52,7 +52,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
             .where(among(submissions.c.request_id, ids))
         ).all()
     now = side.now()
-    read = {row.request_id: csrs.read(row.csr) for row in rows}
+    read = {row.request_id: csrs.read(row.csr, verified=True) for row in rows}
     fresh = []
     for row in rows:
         if row.serial is not None:
@@ -100,7 +100,7 @@ def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Keep operators from rejecting a request while its TBS is stored: signing begins with that."""
     statement = (
         select(requests.c.id)
-        .where(among(requests.c.id, ids), requests.c.state == State.WAITING_FOR_SIGNATURE)
+        .where(among(requests.c.id, ids), still(requests.c.state, State.WAITING_FOR_SIGNATURE))
         .with_for_update(read=True)
     )
     return set(connection.scalars(statement))
@@ -111,9 +111,9 @@ def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
     with side.database.read() as connection:
         if suspended(connection):
             raise Suspended("signing is suspended")
-        waiting = requests.c.state == State.WAITING_FOR_SIGNATURE
+        waiting = still(requests.c.state, State.WAITING_FOR_SIGNATURE)
         statement = (
-            select(tbs).join_from(tbs, requests).where(among(tbs.c.request_id, ids), waiting)
+            select(tbs).join_from(tbs, requests).where(among(requests.c.id, ids), waiting)
         )
         return connection.execute(statement).all()
 

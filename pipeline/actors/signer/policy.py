@@ -11,6 +11,7 @@ before, since its message was delivered again, is examined after the rest and al
 on record before, and after too many it is rejected.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among, insert_rows
+from pipeline.database.sets import among, insert_rows, still
 from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
@@ -125,14 +126,16 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
     over = sorted({str(finding.rule["name"]) for finding in fresh if "over" in finding.rule})
     if over:
         log.warning("rule-limit-reached", rules=over)
-    for finding in fresh:
-        log.info(
-            "judged",
-            request_id=finding.submission.id,
-            state=finding.state,
-            rule=finding.rule.get("name"),
-        )
+    _log(fresh)
     return fresh
+
+
+def _log(judged: Iterable[Finding]) -> None:
+    alike: defaultdict[tuple[State, str | None], list[str]] = defaultdict(list)
+    for finding in judged:
+        alike[finding.state, finding.rule.get("name")].append(finding.submission.id)
+    for (state, rule), ids in alike.items():
+        log.info("judged", state=state, rule=rule, count=len(ids), request_ids=ids)
 
 
 def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str, Any]:
@@ -250,7 +253,7 @@ def _withdraw(side: SignerSide, ids: Sequence[str]) -> None:
     with side.database.write() as connection:
         rows = connection.execute(
             select(requests.c.id, requests.c.state, requests.c.revision).where(
-                among(requests.c.id, ids), requests.c.state == State.WAITING_FOR_APPROVAL
+                among(requests.c.id, ids), still(requests.c.state, State.WAITING_FOR_APPROVAL)
             )
         ).all()
         moves = [move(row, State.WITHDRAWN, now) for row in rows]

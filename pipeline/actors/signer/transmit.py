@@ -76,16 +76,18 @@ def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
             requests.c.id,
             requests.c.state,
             requests.c.revision,
+            requests.c.told_revision,
             requests.c.reason,
             requests.c.changed_at,
             certificates.c.certificate,
             certificates.c.issuer,
         )
         .join_from(requests, certificates, isouter=True)
-        .where(among(requests.c.id, ids), requests.c.told_revision < requests.c.revision)
+        .where(among(requests.c.id, ids))
     )
     with side.database.read() as connection:
-        return connection.execute(statement).all()
+        rows = connection.execute(statement).all()
+    return [row for row in rows if row.told_revision < row.revision]
 
 
 def _issuers(side: SignerSide, rows: Sequence[Untold]) -> list[IssuerNotice]:

@@ -9,7 +9,8 @@ out, and the message is kept among the dead letters.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -122,9 +123,16 @@ def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
             moves = [_move(row, wanted[row.id], now, side) for row in rows if row.id in wanted]
             moved = advance(connection, ledger, "deliver", moves, now)
             _store(connection, [wanted[request_id] for request_id in moved], now)
-        for request_id in moved:
-            log.info("delivered", request_id=request_id, state=wanted[request_id].state)
+        _log(wanted[request_id] for request_id in moved)
         wanted = {key: outcome for key, outcome in wanted.items() if key not in moved}
+
+
+def _log(delivered: Iterable[Outcome]) -> None:
+    by_state: defaultdict[State, list[str]] = defaultdict(list)
+    for outcome in delivered:
+        by_state[outcome.state].append(outcome.id)
+    for state, ids in by_state.items():
+        log.info("delivered", state=state, count=len(ids), request_ids=ids)
 
 
 def _read(connection: Connection, ids: Sequence[str]) -> Sequence[AnyRow]:
