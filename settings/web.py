@@ -70,7 +70,7 @@ class Clock(Settings, frozen=True):
 
     poll: Seconds = 5.0
     poll_sqlite: Seconds = 0.05
-    gather: Seconds = 0.025
+    gather: Seconds = 0.04
     sweep: Seconds = 5.0
     heartbeat: Seconds = 10.0
     tidy: Seconds = 3600.0

@@ -47,7 +47,14 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
     """Step 2: commit the TBS of each request that has none yet; the first stored one wins."""
     with side.database.read() as connection:
         rows = connection.execute(
-            select(submissions, tbs.c.serial, tbs.c.issuer.label("tbs_issuer"))
+            select(
+                submissions.c.request_id,
+                submissions.c.csr,
+                submissions.c.profile,
+                submissions.c.issuer,
+                tbs.c.serial,
+                tbs.c.issuer.label("tbs_issuer"),
+            )
             .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
             .where(among(submissions.c.request_id, ids))
         ).all()
@@ -112,9 +119,7 @@ def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
         if suspended(connection):
             raise Suspended("signing is suspended")
         waiting = still(requests.c.state, State.WAITING_FOR_SIGNATURE)
-        statement = (
-            select(tbs).join_from(tbs, requests).where(among(requests.c.id, ids), waiting)
-        )
+        statement = select(tbs).join_from(tbs, requests).where(among(requests.c.id, ids), waiting)
         return connection.execute(statement).all()
 
 
