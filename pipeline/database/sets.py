@@ -1,25 +1,24 @@
 """Many rows by one statement whose text never changes, so that it is compiled and prepared once.
 
 A list in SQL's usual forms, ``IN (?, ?, …)`` and ``VALUES (…), (…), …``, is another statement for every
-length: SQLAlchemy, the driver and PostgreSQL would each read it anew. On PostgreSQL lists travel as
-arrays instead. SQLite has none; there lists travel as JSON or as one execution for each row, which
-costs little, since it is in the same process.
+length: SQLAlchemy, the driver and PostgreSQL would each read it anew. On PostgreSQL ids travel as an
+array, and rows as JSON. On SQLite ids travel as JSON, and rows are inserted one by one, which costs
+little, since it is in the same process.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
-    JSON,
     Boolean,
     Column,
     ColumnElement,
     Connection,
     Dialect,
     Executable,
+    LargeBinary,
     String,
     Table,
     TypeDecorator,
@@ -126,40 +125,31 @@ def _insert(
             return ()
         fresh = statement.on_conflict_do_nothing(index_elements=[key]).returning(key)
         return connection.scalars(fresh, list(rows)).all()
-    written, insertion = _from_arrays(table, tuple(rows[0]), key)
-    arrays = {name: [write(row[name]) for row in rows] for name, write in written.items()}
-    done = connection.execute(insertion, arrays)
+    names = tuple(rows[0])
+    written = msgspec.json.encode([{name: row[name] for name in names} for row in rows]).decode()
+    done = connection.execute(_from_json(table, names, key), {"rows": written})
     return () if key is None else done.scalars().all()
 
 
 @cache
-def _from_arrays(
-    table: Table, names: tuple[str, ...], key: Column[Any] | None
-) -> tuple[dict[str, Callable[[Any], Any]], Executable]:
-    """Return how the values of each column are written, and the statement."""
+def _from_json(table: Table, names: tuple[str, ...], key: Column[Any] | None) -> Executable:
+    """Return the statement that inserts the rows of one JSON array."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    columns = [table.c[name] for name in names]
-    # Not varchar(n)[]: a cast to it would cut what is too long, where the column refuses it.
-    kinds = {
-        one.name: "TEXT" if isinstance(one.type, String) else one.type.compile(dialect)
-        for one in columns
-    }
-    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in kinds.items())
-    quoted = ", ".join(f'"{name}"' for name in names)
+    kinds, values = [], []
+    for name in names:
+        kind = table.c[name].type
+        octets = isinstance(kind, LargeBinary)  # which JSON has as base64
+        values.append(f"decode(\"{name}\", 'base64')" if octets else f'"{name}"')
+        # Not varchar(n): a conversion to it would cut what is too long, where the column refuses it.
+        is_text = octets or isinstance(kind, String)
+        kinds.append(f'"{name}" {"TEXT" if is_text else kind.compile(dialect)}')
+    columns = ", ".join(f'"{name}"' for name in names)
     # Nothing in it comes from outside: names and types are those of our own tables.
-    inserting = f'INSERT INTO "{table.name}" ({quoted}) SELECT * FROM unnest({arrays})'  # noqa: S608
-    written: dict[str, Callable[[Any], Any]] = {
-        one.name: _json if isinstance(one.type, JSON) else _plain for one in columns
-    }
+    inserting = (
+        f'INSERT INTO "{table.name}" ({columns}) SELECT {", ".join(values)}'  # noqa: S608
+        f" FROM json_to_recordset(CAST(:rows AS json)) AS new({', '.join(kinds)})"
+    )
     if key is None:
-        return written, text(inserting)
+        return text(inserting)
     new = text(f'{inserting} ON CONFLICT ("{key.name}") DO NOTHING RETURNING "{key.name}"')
-    return written, new.columns(column(key.name, key.type))
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
+    return new.columns(column(key.name, key.type))
