@@ -78,11 +78,11 @@ def approve(context: click.Context, config: Path | None, timeout: float) -> None
 def list_(context: click.Context, config: Path | None, json_: bool, limit: int) -> None:
     """List what waits, the oldest first."""
     with opened_desk(config or context.obj) as desk:
-        facts = [desk.look(request) for request in waiting.oldest(desk.database, limit)]
-        count = waiting.count(desk.database)
+        requests, count = waiting.oldest_of_all(desk.database, limit)
+        facts = [desk.look(request) for request in requests]
         if json_:
-            requests = [as_json.summary(one) for one in facts]
-            click.echo(as_json.text({"waiting": count, "requests": requests}))
+            told = [as_json.summary(one) for one in facts]
+            click.echo(as_json.text({"waiting": count, "requests": told}))
             return
         out = console()
         out.print(listing(facts, desk.clock()) if facts else "Nothing waits for approval.")
