@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from pipeline.approve.confirm import Answer
 from pipeline.approve.facts import Facts, pem
+from pipeline.approve.outcome import Answer
 from pipeline.approve.waiting import Recorded
 
 

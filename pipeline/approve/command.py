@@ -159,7 +159,8 @@ def accept(
             if texts
             else named(desk, ids, "accept", digest, json_)
         )
-        context.exit(decide_on(desk, shown, "accept", "", timeout, json_))
+        asked = bool(texts) and not yes
+        context.exit(decide_on(desk, shown, "accept", "", timeout, json_, asked=asked))
 
 
 @approve.command()
@@ -189,7 +190,8 @@ def reject(
             if texts
             else named(desk, ids, "reject", None, json_)
         )
-        context.exit(decide_on(desk, shown, "reject", reason, timeout, json_))
+        asked = bool(texts) and not yes
+        context.exit(decide_on(desk, shown, "reject", reason, timeout, json_, asked=asked))
 
 
 def _check(ids: Sequence[str], texts: Sequence[str], yes: bool, json_: bool) -> None:

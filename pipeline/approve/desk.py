@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pipeline.approve import decision, facts, standing, waiting
 from pipeline.approve.carrier import Carrier, carrier_of
-from pipeline.approve.confirm import Answer, Confirmer, Result
+from pipeline.approve.confirm import Confirmer
 from pipeline.approve.decision import Verdict
 from pipeline.approve.facts import Facts
+from pipeline.approve.outcome import Answer, Result
 from pipeline.approve.spool import Spool, SpoolDamaged, Spooled
 from pipeline.approve.waiting import Request
 from pipeline.clock import Clock, now
@@ -103,17 +104,18 @@ class Desk:
         if fresh is None:
             return Answer(old.id, verdict, Result.UNKNOWN, "The request is no longer there.")
         if not fresh.waits:
-            alike = standing.verdict(fresh) == verdict
+            # Who decided alike, but on something else than was shown, did not decide this.
+            alike = standing.verdict(fresh) == verdict and fresh.approvable() == old.approvable()
             result = Result.DECIDED_ALIKE if alike else Result.DECIDED_OTHERWISE
             sentence = f"{standing.describe(fresh, self.me)} Nothing was sent."
             return Answer(old.id, verdict, result, sentence, fresh)
-        if fresh.approvable() != old.approvable() or _counted(fresh) != _counted(old):
-            said = standing.so_far(fresh)
-            sentence = (
-                "The request changed while you looked at it."
-                f"{' ' + said if said else ''} Nothing was sent; look again."
-            )
+        if fresh.approvable() != old.approvable():
+            sentence = "The request changed while you looked at it. Nothing was sent; look again."
             return Answer(old.id, verdict, Result.CHANGED, sentence, fresh)
+        if _counted(fresh) != _counted(old):
+            said = standing.so_far(fresh) or "What was said before counts no more."
+            sentence = f"Meanwhile: {said} Nothing was sent yet."
+            return Answer(old.id, verdict, Result.SAID_MEANWHILE, sentence, fresh)
         if shown.not_mine:
             return _impossible(fresh, verdict, f"Nothing was sent. {shown.not_mine}")
         if verdict == "accept" and shown.unacceptable:

@@ -16,17 +16,20 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.approve import csr_view, waiting
-from pipeline.approve.confirm import Answer, Result
 from pipeline.approve.decision import DecisionRefused, Verdict
 from pipeline.approve.desk import Desk
 from pipeline.approve.facts import Facts
 from pipeline.approve.harmless import harmless
+from pipeline.approve.outcome import Answer, Result
 from pipeline.approve.screen import screen
 from pipeline.approve.waiting import Position, Request
 
 PROMPT: Final = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit > "
 
 _WORDS: Final = {"a": "accept", "r": "reject", "s": "skip", "c": "CSR", "q": "quit"}
+
+_ASK_AGAIN: Final = (Result.CHANGED, Result.SAID_MEANWHILE, Result.NOT_POSSIBLE)
+"""What leaves the request to be looked at again, and decided on."""
 
 
 class Quit(Exception):
@@ -107,7 +110,7 @@ class Walk:
             if answer is None:
                 continue
             self._say(answer.sentence)
-            if answer.result is not Result.CHANGED and answer.result is not Result.NOT_POSSIBLE:
+            if answer.result not in _ASK_AGAIN:
                 self.tally[_counted_as(answer)] += 1
                 return
             fresh = waiting.get(self.desk.database, request.id)

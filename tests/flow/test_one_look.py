@@ -2,22 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from pipeline.approve import waiting
-from pipeline.approve.carrier import Carrier
-from pipeline.approve.desk import Desk
 from pipeline.approve.many import decide_on, named
-from pipeline.approve.spool import Spool
 from pipeline.database.engine import Database
 from pipeline.signer import browse
-from pipeline.stages import STAGES
-from settings.approver import load_approver
 from tests.flow.conftest import MakeWorld
+from tests.flow.desks import open_as_approver, open_desk
 from tests.flow.world import State, World
 
 WHOLE = {
@@ -53,29 +48,9 @@ def world(make_world: MakeWorld) -> World:
 @pytest.fixture
 def reading(world: World) -> Iterator[Database]:
     """The signer's database as an approver opens it."""
-    url = world.signer_database.engine.url.render_as_string(hide_password=False)
-    database = waiting.open_signer(url)
+    database = open_as_approver(world)
     yield database
     database.dispose()
-
-
-class Delivery:
-    """Publishes to a world: a decision arrives at once."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def publish(self, queue: str, octets: bytes) -> None:
-        self.world.deliver(STAGES[queue], octets)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def open_desk(world: World, database: Database, name: str) -> Desk:
-    folder = world.directory / "approvers" / name
-    carrier = Carrier(lambda: Delivery(world))
-    return Desk(load_approver(folder), database, Spool(Path(folder) / "spool"), carrier)
 
 
 @pytest.mark.parametrize("look", ["get", "next_after", "oldest"])
