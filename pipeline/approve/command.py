@@ -79,7 +79,7 @@ def list_(context: click.Context, config: Path | None, json_: bool, limit: int) 
     """List what waits, the oldest first."""
     with opened_desk(config or context.obj) as desk:
         requests, count = waiting.oldest_of_all(desk.database, limit)
-        facts = [desk.look(request) for request in requests]
+        facts = desk.look_at_all(requests)
         if json_:
             told = [as_json.summary(one) for one in facts]
             click.echo(as_json.text({"waiting": count, "requests": told}))

@@ -1,4 +1,5 @@
-"""One request after the other, in a terminal: accept, reject with a reason, skip, CSR, quit.
+"""One request after the other, in a terminal: accept, reject with a reason, skip, CSR,
+history, quit.
 
 A key decides only what it was pressed for: what was typed before a request was on the screen is
 thrown away.
@@ -15,7 +16,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.approve import csr_view, waiting
+from pipeline.approve import csr_view, history_view, waiting
 from pipeline.approve.decision import DecisionRefused, Verdict
 from pipeline.approve.desk import Desk
 from pipeline.approve.facts import Facts
@@ -24,9 +25,9 @@ from pipeline.approve.outcome import Answer, Result
 from pipeline.approve.screen import screen
 from pipeline.approve.waiting import Position, Request
 
-PROMPT: Final = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit > "
+PROMPT: Final = "[a]ccept  [r]eject  [s]kip  [c]SR  [h]istory  [q]uit > "
 
-_WORDS: Final = {"a": "accept", "r": "reject", "s": "skip", "c": "CSR", "q": "quit"}
+_WORDS: Final = {"a": "accept", "r": "reject", "s": "skip", "c": "CSR", "h": "history", "q": "quit"}
 
 _ASK_AGAIN: Final = (Result.CHANGED, Result.SAID_MEANWHILE, Result.NOT_POSSIBLE)
 """What leaves the request to be looked at again, and decided on."""
@@ -105,6 +106,9 @@ class Walk:
                 return
             if key == "c":
                 self.console.print(csr_view.view(facts))
+                continue
+            if key == "h":
+                self.console.print(history_view.view(self.desk.history(facts)))
                 continue
             answer = self._decide(facts, "accept" if key == "a" else "reject")
             if answer is None:

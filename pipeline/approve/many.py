@@ -32,7 +32,7 @@ def named(
         HttpcaError: there is none of an id, or it has another digest.
     """
     requests = {request.id: request for request in (find(desk.database, id_) for id_ in ids)}
-    found = [desk.look(request) for request in requests.values()]
+    found = desk.look_at_all(list(requests.values()))
     for facts in found:
         if digest is not None and digest.lower() != facts.digest:
             raise HttpcaError(f"Request {facts.request.id} has another digest. Nothing was sent.")
@@ -54,12 +54,13 @@ def matched(
     conditions = matching.read(texts)
     found = []
     for request in waiting.oldest(desk.database, MOST_LOOKED_AT):
-        facts = desk.look(request)
+        facts = desk.glance(request)
         mine = not facts.not_mine and desk.me not in (d.approver for d in facts.counted)
         if mine and all(condition.holds(facts) for condition in conditions):
             found.append(facts)
             if len(found) == limit:
                 break
+    found = desk.look_at_all([facts.request for facts in found])
     if not quiet:
         out = console()
         out.print(listing(found, desk.clock()) if found else "Nothing that waits matches.")

@@ -10,11 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
+from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.errors import HttpcaError, ItemFailed
-from pipeline.signer import authority
+from pipeline.signer import authority, issued_names
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
@@ -40,7 +41,8 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
     csrs_by_id = _prepare(side, ids)
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
     signed = {one: _sign(side, row, csrs_by_id[one]) for one, row in prepared.items()}
-    _store(side, [row for row in group if row.id in prepared], prepared, signed)
+    names = {one: csrs_by_id[one].names for one in prepared}
+    _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
 
 def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
@@ -151,6 +153,7 @@ def _store(
     group: Sequence[AnyRow],
     prepared: dict[str, AnyRow],
     signed: dict[str, bytes],
+    names: dict[str, tuple[Name, ...]],
 ) -> None:
     """Step 5: the first stored certificate wins, together with the state that says so."""
     now = side.now()
@@ -172,6 +175,7 @@ def _store(
         ]
         if rows:
             connection.execute(insert(certificates), rows)
+            issued_names.note(connection, {one: names[one] for one in issued})
     if rows:
         side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
     for request_id in issued:

@@ -22,7 +22,7 @@ from tests.unit.approve.world import NOON, World, decided, make_csr
 COMMAND = (
     "import sys; sys.argv[0] = 'approve'; from pipeline.approve.command import approve; approve()"
 )
-PROMPT = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit >"
+PROMPT = "[a]ccept  [r]eject  [s]kip  [c]SR  [h]istory  [q]uit >"
 WAIT = 20.0
 
 

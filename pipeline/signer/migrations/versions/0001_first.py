@@ -23,6 +23,7 @@ VIEWS = {
         FROM decisions
     """,
     "approval_issuers": "SELECT fingerprint, certificate FROM issuers",
+    "approval_names": "SELECT digest, request_id FROM issued_names",
 }
 
 
@@ -229,7 +230,17 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_submissions_request_id"),
         sa.PrimaryKeyConstraint("request_id", name="pk_submissions"),
     )
-    op.create_index("ix_submissions_key_fingerprint", "submissions", ["key_fingerprint"])
+    for name in ("key_fingerprint", "requester"):
+        op.create_index(
+            f"ix_submissions_{name}", "submissions", [name, "submitted_at", "request_id"]
+        )
+    op.create_table(
+        "issued_names",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("request_id", RequestId, nullable=False),
+        sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_issued_names_request_id"),
+        sa.PrimaryKeyConstraint("digest", "request_id", name="pk_issued_names"),
+    )
     op.create_table(
         "tbs",
         sa.Column("request_id", RequestId, nullable=False),
