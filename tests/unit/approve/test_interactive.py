@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pipeline.approve.waiting import get
 from pipeline.setup.files import write_key
 from pipeline.states import State
-from tests.terminal import Terminal
+from tests.terminal import ENVIRONMENT, Terminal
 from tests.unit.approve.player import play
 from tests.unit.approve.world import NOON, World, decided, make_csr
 
@@ -25,11 +25,11 @@ COMMAND = (
 def terminal(world: World) -> Iterator[Callable[[], Terminal]]:
     opened: list[Terminal] = []
 
-    def open_() -> Terminal:
+    def open_(**environment: str) -> Terminal:
         folder = world.folder / "approvers" / "approver"
         config = folder if folder.exists() else world.approver()
         command = [sys.executable, "-c", COMMAND, "--config", str(config), "--timeout", "10"]
-        opened.append(Terminal(command))
+        opened.append(Terminal(command, ENVIRONMENT | environment))
         return opened[-1]
 
     yield open_
@@ -111,6 +111,31 @@ def test_a_walk_through_all_that_waits(world: World, terminal: Callable[[], Term
     request = get(world.database, rejected)
     assert request is not None
     assert request.decisions[0].reason == "unknown host"
+
+
+@pytest.mark.parametrize(
+    ("environment", "looks"),
+    [
+        ({"NO_COLOR": "1"}, {"\x1b[1m", "\x1b[2m", "\x1b[0m"}),  # bold and dim are no colours
+        ({"TERM": "dumb"}, set()),
+    ],
+)
+def test_without_colour_everything_is_said_all_the_same(
+    world: World,
+    terminal: Callable[..., Terminal],
+    environment: dict[str, str],
+    looks: set[str],
+) -> None:
+    world.add(make_csr(["*.example.com"]))
+    at_terminal = terminal(**environment)
+    at_terminal.until_asked()
+    assert "! *.example.com stands for every host there." in at_terminal.lines
+    at_terminal.press("h")
+    at_terminal.until_shown("never issued")
+    at_terminal.until_asked()
+    at_terminal.press("q")
+    assert at_terminal.code() == 0
+    assert set(re.findall(r"\x1b[^A-Za-z]*[A-Za-z]?", at_terminal.raw)) == looks
 
 
 def test_what_was_typed_ahead_decides_nothing(
