@@ -50,14 +50,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection that is not meant to write. On PostgreSQL each statement sees what is
-        committed when it begins; on SQLite they are one transaction."""
+        """Open a connection that is not meant to write, for a single statement, or for several that
+        need not agree: on PostgreSQL each sees what is committed when it begins."""
         with self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Open a connection for a long look: all of it sees what is committed when it begins."""
+        """Open a connection for several statements that must agree: all of them see what was
+        committed when the first of them began."""
         with self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, select
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
+from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among, insert_new, insert_rows, still
 from pipeline.errors import HttpcaError, ItemFailed
-from pipeline.signer import authority
+from pipeline.signer import authority, issued_names
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
@@ -40,7 +41,8 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
     csrs_by_id = _prepare(side, ids)
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
     signed = {one: _sign(side, row, csrs_by_id[one]) for one, row in prepared.items()}
-    _store(side, [row for row in group if row.id in prepared], prepared, signed)
+    names = {one: csrs_by_id[one].names for one in prepared}
+    _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
 
 def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
@@ -153,6 +155,7 @@ def _store(
     group: Sequence[AnyRow],
     prepared: dict[str, AnyRow],
     signed: dict[str, bytes],
+    names: dict[str, tuple[Name, ...]],
 ) -> None:
     """Step 5: the first stored certificate wins, together with the state that says so."""
     now = side.now()
@@ -173,6 +176,8 @@ def _store(
             for request_id in issued
         ]
         insert_rows(connection, certificates, rows)
+        if rows:
+            issued_names.note(connection, {one: names[one] for one in issued})
     if rows:
         side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
     for request_id in issued:
