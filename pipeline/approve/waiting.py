@@ -49,7 +49,8 @@ class Request:
     """One request with everything that an approver may see of it, read at one moment.
 
     ``issuer`` is the fingerprint that the request was given at `policy`; ``issuer_certificate`` is
-    None when the signer does not show that certificate.
+    None when the signer does not show that certificate. ``key_fingerprint`` is the SHA-256 (hex) of
+    the CSR's SubjectPublicKeyInfo.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Request:
     profile: Mapping[str, Any]
     rule: Mapping[str, Any]
     issuer: str
+    key_fingerprint: str | None
     issuer_certificate: bytes | None
     decisions: tuple[Recorded, ...]
 

@@ -23,7 +23,10 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The state in which a submission begins, with profile and rule as they stand now."""
+    """The state in which a submission begins, with profile and rule as they stand now.
+
+    ``key_fingerprint`` is that of the CSR's key; None when the CSR cannot be read.
+    """
 
     submission: Submission
     state: State
@@ -31,6 +34,7 @@ class Finding:
     profile: dict[str, Any]
     rule: dict[str, Any]
     policy_digest: str
+    key_fingerprint: str | None = None
 
 
 def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
@@ -47,6 +51,7 @@ def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
         verdict.profile.snapshot() if verdict.profile is not None else {},
         dict(verdict.rule_snapshot),
         policy.digest,
+        csr.key.fingerprint,
     )
 
 

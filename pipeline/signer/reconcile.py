@@ -16,10 +16,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from sqlalchemy import Connection, insert, select, update
 
+from pipeline.crypto import csr as csrs
 from pipeline.crypto import public_keys
 from pipeline.database.advance import Move, admit, advance, record
 from pipeline.database.engine import AnyRow, Database
-from pipeline.errors import HttpcaError
+from pipeline.errors import HttpcaError, RequesterError
 from pipeline.messages import Der, RequestId, Revision, Time
 from pipeline.signer import operate
 from pipeline.signer.issuers import Issuers
@@ -151,8 +152,16 @@ def _admit(connection: Connection, issuers: Issuers, held: Held, now: datetime) 
         "rule": {"name": "imported from the web side"},
         "issuer": held.issuer or issuers.current.fingerprint,
         "policy_digest": "",
+        "key_fingerprint": _key_fingerprint(held.csr),
     }
     connection.execute(insert(submissions), [submission])
+
+
+def _key_fingerprint(csr_der: bytes) -> str | None:
+    try:
+        return csrs.read(csr_der).key.fingerprint
+    except RequesterError:  # what no policy would have looked at was rejected, and ended so
+        return None
 
 
 def _details(held: Held, certificate: x509.Certificate) -> dict[str, Any]:

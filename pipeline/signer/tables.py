@@ -71,9 +71,11 @@ submissions: Final = Table(
     Column("rule", JSON, nullable=False),
     Column("issuer", String(64), nullable=False),
     Column("policy_digest", String(64), nullable=False),
+    Column("key_fingerprint", String(64), index=True),
 )
 """What was submitted, with profile, rule and issuer as they stood at `policy`. Only re-evaluation
-changes these, and the audit keeps what they were."""
+changes these, and the audit keeps what they were. ``key_fingerprint`` is the SHA-256 (hex) of the
+SubjectPublicKeyInfo; NULL when the CSR could not be read."""
 
 decisions: Final = Table(
     "decisions",
@@ -197,6 +199,7 @@ approval_requests: Final = Table(
     Column("profile", JSON),
     Column("rule", JSON),
     Column("issuer", String(64)),
+    Column("key_fingerprint", String(64)),
 )
 """View: what an approver may see of a request."""
 
@@ -226,7 +229,7 @@ VIEW_DEFINITIONS: Final = {
     "approval_requests": """
         SELECT r.id, r.state, r.revision, r.reason, r.created_at, r.changed_at, r.expires_at,
                s.csr, s.profile_name, s.requester, s.source, s.comment, s.submitted_at,
-               s.profile, s.rule, s.issuer
+               s.profile, s.rule, s.issuer, s.key_fingerprint
         FROM requests r JOIN submissions s ON s.request_id = r.id
     """,
     "approval_decisions": """

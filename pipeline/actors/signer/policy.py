@@ -170,6 +170,7 @@ def _submission_row(side: SignerSide, finding: Finding) -> dict[str, Any]:
         "rule": finding.rule,
         "issuer": side.issuers.chosen(finding.profile.get("issuer", "")).fingerprint,
         "policy_digest": finding.policy_digest,
+        "key_fingerprint": finding.key_fingerprint,
     }
 
 

@@ -15,7 +15,7 @@ VIEWS = {
     "approval_requests": """
         SELECT r.id, r.state, r.revision, r.reason, r.created_at, r.changed_at, r.expires_at,
                s.csr, s.profile_name, s.requester, s.source, s.comment, s.submitted_at,
-               s.profile, s.rule, s.issuer
+               s.profile, s.rule, s.issuer, s.key_fingerprint
         FROM requests r JOIN submissions s ON s.request_id = r.id
     """,
     "approval_decisions": """
@@ -225,9 +225,11 @@ def upgrade() -> None:
         sa.Column("rule", sa.JSON(), nullable=False),
         sa.Column("issuer", sa.String(length=64), nullable=False),
         sa.Column("policy_digest", sa.String(length=64), nullable=False),
+        sa.Column("key_fingerprint", sa.String(length=64)),
         sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_submissions_request_id"),
         sa.PrimaryKeyConstraint("request_id", name="pk_submissions"),
     )
+    op.create_index("ix_submissions_key_fingerprint", "submissions", ["key_fingerprint"])
     op.create_table(
         "tbs",
         sa.Column("request_id", RequestId, nullable=False),
