@@ -25,6 +25,7 @@ RIGHTS: Final[Rights] = {
         "tbs": _APPEND,
         "certificates": _APPEND,
         "issuers": _APPEND,
+        "blocked_keys": "SELECT, INSERT, DELETE",
         "switches": "SELECT, INSERT, UPDATE",
         "rule_counts": "SELECT, INSERT, UPDATE (count), DELETE",
         "policy_in_force": "SELECT, INSERT, UPDATE",

@@ -14,7 +14,7 @@ from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.errors import HttpcaError, ItemFailed
-from pipeline.signer import authority
+from pipeline.signer import authority, blocked_keys
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
@@ -51,8 +51,12 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
             .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
             .where(submissions.c.request_id.in_(ids))
         ).all()
+        read = {row.request_id: csrs.read(row.csr) for row in rows}
+        blocked = blocked_keys.reasons(connection, read.values(), side.trust.keys())
     now = side.now()
-    read = {row.request_id: csrs.read(row.csr) for row in rows}
+    for csr in read.values():
+        if csr.key.fingerprint in blocked:
+            raise ItemFailed(blocked[csr.key.fingerprint])
     fresh = []
     for row in rows:
         if row.serial is not None:
