@@ -60,7 +60,9 @@ def _in_file(path: Path) -> list[str]:
         blocks = [(match[1].decode(), match[0]) for match in _PEM.finditer(octets)]
         if blocks:
             return list(dict.fromkeys(_fingerprint(_in_pem(*block)) for block in blocks))
-        if b"\x00" in octets:  # the bits of every key begin with it (BIT STRING), and no text has it
+        if (
+            b"\x00" in octets
+        ):  # the bits of every key begin with it (BIT STRING), and no text has it
             return [_fingerprint(_in_der(octets))]
         return key_lists.read(octets.decode("utf-8").splitlines())
     except (ValueError, TypeError) as error:
