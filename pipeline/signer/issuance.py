@@ -16,6 +16,7 @@ from pipeline.database.engine import AnyRow
 from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority, blocked_keys
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.lint import LINTER
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
@@ -44,7 +45,8 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
 
 
 def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
-    """Step 2: commit the TBS of each request that has none yet; the first stored one wins."""
+    """Step 2: commit the TBS of each request that has none yet; the first stored one wins. What would
+    be no good certificate, or is for a blocked key, gets no TBS."""
     with side.database.read() as connection:
         rows = connection.execute(
             select(submissions, tbs.c.serial, tbs.c.issuer.label("tbs_issuer"))
@@ -65,6 +67,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
         profile = Profile.from_snapshot(row.profile)
         serial = authority.new_serial(side.random)
         made = authority.prepare(read[row.request_id], profile, issuer, now, serial)
+        LINTER.ensure_clean(made, profile, every=side.settings.lint == "every")
         if made.not_after == issuer.not_after:
             log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
         fresh.append(
