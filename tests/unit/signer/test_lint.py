@@ -138,7 +138,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize("what", OTHERS, ids=lambda what: what.replace(" ", "-"))
 def test_what_may_matter_to_a_lint_makes_another_shape(looks: list[bytes], what: str) -> None:
     linter = Linter()
     options = dict(OTHERS[what])
