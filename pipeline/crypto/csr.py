@@ -15,6 +15,9 @@ from pipeline.errors import N_, Refused, Unreadable
 
 _WEAK_HASHES: Final = {"md5": "MD5", "sha1": "SHA-1"}
 
+_PSS: Final = bytes.fromhex("06092a864886f70d01010a")
+"""The OID id-RSASSA-PSS in DER."""
+
 DAMAGED: Final = N_(
     "The CSR is damaged and cannot be read. Make it again, and send the file as it is."
 )
@@ -86,7 +89,9 @@ def read(octets: bytes, *, verified: bool = False) -> Csr:
     spki = public_keys.spki(key)
     if isinstance(key, RSAPublicKey) and spki not in request.tbs_certrequest_bytes:
         # The library reads id-RSASSA-PSS keys (RFC 4055) and would certify them as ordinary ones.
-        raise Refused("key-not-allowed", PSS_KEY)
+        if _PSS in request.tbs_certrequest_bytes:
+            raise Refused("key-not-allowed", PSS_KEY)
+        raise Unreadable("not-a-csr", DAMAGED)
     if not verified:
         _verify_signature(request)
     asked = requested.read(request, der)

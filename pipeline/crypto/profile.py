@@ -25,6 +25,10 @@ KeyUsage = Literal[
 ]
 """RFC 5280 section 4.2.1.3, without the two that only a CA has (key_cert_sign and crl_sign)."""
 
+Lint = Literal["rfc5280", "cabf-tls"]
+"""By what a certificate is looked at before it is signed: RFC 5280, or the CA/Browser Forum's TLS
+Baseline Requirements, which include it."""
+
 USAGES_OF_KEYS: Final[dict[str, frozenset[str]]] = {
     "rsa": frozenset(
         {"digital_signature", "content_commitment", "key_encipherment", "data_encipherment"}
@@ -74,6 +78,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``validity`` is the whole time from not_before to not_after, both included; ``backdate`` how far
     before the time of issuance it begins, for clients whose clocks are behind. ``max_name_length``
     is in characters. ``issuer`` names one of the signer's issuing CAs; empty is the first of them.
+    ``lint`` says by what its certificates are looked at before they are signed.
 
     Raises:
         ProfileError: when a value is not allowed.
@@ -95,6 +100,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ocsp: tuple[str, ...] = ()
     ca_issuers: tuple[str, ...] = ()
     issuer: str = ""
+    lint: tuple[Lint, ...] = ("rfc5280",)
 
     def __post_init__(self) -> None:
         """Refuse values that do not fit; msgspec has checked their types."""
@@ -161,7 +167,7 @@ def _problems(profile: Profile) -> Iterator[tuple[str, str]]:
     if not 1 <= profile.max_name_length <= _LONGEST_NAME:
         found = profile.max_name_length
         yield "max_name_length", f"found {found}; allowed are 1 to {_LONGEST_NAME}"
-    for key in ("keys", "key_usage", "extended_key_usage", "names"):
+    for key in ("keys", "key_usage", "extended_key_usage", "names", "lint"):
         values = getattr(profile, key)
         if len(set(values)) < len(values):
             yield key, "an entry is listed twice"

@@ -15,6 +15,7 @@ from pipeline.run.heart import Heart
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
 from pipeline.run.worker import run_worker
+from pipeline.signer import lint
 from pipeline.signer.tables import heartbeats
 from pipeline.stages import Role
 from settings.signer import load_signer
@@ -36,6 +37,7 @@ def main(directory: Path) -> int:
         opened = patience(lambda: open_signer_side(settings, directory, database, signs=True))
     except Stopped:
         return 0
+    lint.warm({one for profile in opened.side.policy().profiles.values() for one in profile.lint})
     ExpiryWatch(settings.expiry_days).look(opened.side.certificates(), now())
     bind_signer(opened.broker, opened.side, patience)
     heart = Heart(database, heartbeats, PROCESS, settings.clock.heartbeat)

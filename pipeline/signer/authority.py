@@ -6,12 +6,13 @@ result with the request and the TBS. Nothing here knows of time or randomness bu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import der, public_keys, requested
@@ -20,6 +21,7 @@ from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable, Refused
 from pipeline.signer import extensions, throw_away
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.shape import Shape, shape_of
 
 MAX_COMMON_NAME: Final = 64
 """Characters (ub-common-name, RFC 5280 appendix A.1)."""
@@ -30,12 +32,18 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A certificate but for its signature. ``not_after`` is the last second that it is valid in."""
+    """A certificate but for its signature. ``not_after`` is the last second that it is valid in.
+
+    ``certificate`` (DER) is the same with the signature of a throw-away key; ``shape`` is what is the
+    same in all that look alike.
+    """
 
     tbs: bytes
     serial: int
     not_before: datetime
     not_after: datetime
+    certificate: bytes = field(repr=False)
+    shape: Shape = field(repr=False)
 
 
 def new_serial(random_octets: Callable[[int], bytes]) -> int:
@@ -67,7 +75,14 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
     # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
     builder = extensions.add_own(builder, csr, critical_names=not subject.rdns)
     certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
-    return Prepared(certificate.tbs_certificate_bytes, serial, not_before, not_after)
+    return Prepared(
+        certificate.tbs_certificate_bytes,
+        serial,
+        not_before,
+        not_after,
+        certificate.public_bytes(Encoding.DER),
+        shape_of(csr, profile, issuer, subject, not_before, not_after),
+    )
 
 
 def sign(tbs: bytes, issuer: Issuer) -> bytes:

@@ -26,6 +26,7 @@ RIGHTS: Final[Rights] = {
         "certificates": _APPEND,
         "issued_names": _APPEND,
         "issuers": _APPEND,
+        "blocked_keys": "SELECT, INSERT, DELETE",
         "switches": "SELECT, INSERT, UPDATE",
         "rule_counts": "SELECT, INSERT, UPDATE (count), DELETE",
         "policy_in_force": "SELECT, INSERT, UPDATE",

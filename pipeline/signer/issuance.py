@@ -15,8 +15,9 @@ from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among, insert_new, insert_rows, still
 from pipeline.errors import HttpcaError, ItemFailed
-from pipeline.signer import authority, issued_names
+from pipeline.signer import authority, blocked_keys, issued_names
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.lint import LINTER
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
@@ -46,7 +47,8 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
 
 
 def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
-    """Step 2: commit the TBS of each request that has none yet; the first stored one wins."""
+    """Step 2: commit the TBS of each request that has none yet; the first stored one wins. What would
+    be no good certificate, or is for a blocked key, gets no TBS."""
     with side.database.read() as connection:
         rows = connection.execute(
             select(
@@ -60,8 +62,12 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
             .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
             .where(among(submissions.c.request_id, ids))
         ).all()
+        read = {row.request_id: csrs.read(row.csr, verified=True) for row in rows}
+        blocked = blocked_keys.reasons(connection, read.values(), side.trust.keys())
     now = side.now()
-    read = {row.request_id: csrs.read(row.csr, verified=True) for row in rows}
+    for csr in read.values():
+        if csr.key.fingerprint in blocked:
+            raise ItemFailed(blocked[csr.key.fingerprint])
     fresh = []
     for row in rows:
         if row.serial is not None:
@@ -70,6 +76,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
         profile = Profile.from_snapshot(row.profile)
         serial = authority.new_serial(side.random)
         made = authority.prepare(read[row.request_id], profile, issuer, now, serial)
+        LINTER.ensure_clean(made, profile, every=side.settings.lint == "every")
         if made.not_after == issuer.not_after:
             log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
         fresh.append(

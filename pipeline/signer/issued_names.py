@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from pipeline.crypto.names import Name
+from pipeline.database.sets import insert_rows
 from pipeline.signer.tables import issued_names
 
 
@@ -16,5 +17,4 @@ def note(connection: Connection, names: Mapping[str, Iterable[Name]]) -> None:
         for request_id, of_request in names.items()
         for name in dict.fromkeys(of_request)
     ]
-    if rows:
-        connection.execute(insert(issued_names), rows)
+    insert_rows(connection, issued_names, rows)

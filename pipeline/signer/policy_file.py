@@ -10,7 +10,7 @@ import msgspec
 import rfc8785
 
 from pipeline.crypto.names import Kind
-from pipeline.crypto.profile import KeyUsage, Profile, ProfileError
+from pipeline.crypto.profile import KeyUsage, Lint, Profile, ProfileError
 from pipeline.errors import SettingsError
 from pipeline.signer import people
 from pipeline.signer.people import TABLES, People, PeopleError
@@ -26,6 +26,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "action": get_args(Action),
     "key_usage": get_args(KeyUsage),
     "names": get_args(Kind),
+    "lint": get_args(Lint),
     "days": get_args(Day),
     "over_limit": get_args(OverLimit),
 }

@@ -171,6 +171,16 @@ rule_counts: Final = Table(
 )
 """How many requests each limited rule let through, by its name, in each hour and day."""
 
+blocked_keys: Final = Table(
+    "blocked_keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("blocked_at", UtcDateTime, nullable=False),
+)
+"""Keys for which nothing is signed, by a name of the key (``pipeline.crypto.key_lists``)."""
+
 policy_in_force: Final = Table(
     "policy_in_force",
     metadata,

@@ -3,7 +3,8 @@
 (unknown) → WAITING_FOR_APPROVAL, WAITING_FOR_SIGNATURE or REJECTED, by the rules.
 WAITING_FOR_APPROVAL → WITHDRAWN, at the requester's wish.
 
-Requests over a limit of their rule are rejected, or wait for an approver, as the rule says. They are
+A key that is blocked, or that came before where the rule takes it no more, is rejected. Requests over a
+limit of their rule are rejected, or wait for an approver, as the rule says. Both are looked at and
 counted in the transaction that stores them.
 
 The first CSR for an id wins; another one is refused and audited. What may have killed a worker
@@ -29,6 +30,7 @@ from pipeline.database.sets import among, insert_rows, still
 from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
+from pipeline.signer.key_checks import check_keys
 from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide, move
@@ -115,7 +117,8 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
         return []
     now = side.now()
     with side.database.write() as connection:
-        limited = apply_limits(connection, findings, now)
+        checked = check_keys(connection, findings, side.trust.keys())
+        limited = apply_limits(connection, checked, now)
         rows = [_request_row(side, finding, now) for finding in limited]
         admitted = admit(connection, ledger, "policy", rows, now)
         fresh = [finding for finding in limited if finding.submission.id in admitted]

@@ -91,6 +91,14 @@ def upgrade() -> None:
     for table in ("audit", "audit_leaves", "audit_nodes", "audit_checkpoints"):
         append_only(table)
     op.create_table(
+        "blocked_keys",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.Column("blocked_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_blocked_keys"),
+    )
+    op.create_table(
         "decisions",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("request_id", RequestId, nullable=False),
