@@ -37,13 +37,13 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
         Suspended: an operator has stopped all signing.
     """
     ids = [row.id for row in group]
-    csrs_by_id = _prepare(side, ids)
+    asked = _prepare(side, ids)
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
-    signed = {one: _sign(side, row, csrs_by_id[one]) for one, row in prepared.items()}
+    signed = {one: _sign(side, row, *asked[one]) for one, row in prepared.items()}
     _store(side, [row for row in group if row.id in prepared], prepared, signed)
 
 
-def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
+def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profile]]:
     """Step 2: commit the TBS of each request that has none yet; the first stored one wins."""
     with side.database.read() as connection:
         rows = connection.execute(
@@ -52,15 +52,16 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
             .where(submissions.c.request_id.in_(ids))
         ).all()
     now = side.now()
-    read = {row.request_id: csrs.read(row.csr) for row in rows}
+    read = {
+        row.request_id: (csrs.read(row.csr), Profile.from_snapshot(row.profile)) for row in rows
+    }
     fresh = []
     for row in rows:
         if row.serial is not None:
             continue
         issuer = _issuer(side, row.issuer)
-        profile = Profile.from_snapshot(row.profile)
         serial = authority.new_serial(side.random)
-        made = authority.prepare(read[row.request_id], profile, issuer, now, serial)
+        made = authority.prepare(*read[row.request_id], issuer, now, serial)
         if made.not_after == issuer.not_after:
             log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
         fresh.append(
@@ -121,12 +122,12 @@ def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
         return connection.execute(statement).all()
 
 
-def _sign(side: SignerSide, row: AnyRow, csr: Csr) -> bytes:
+def _sign(side: SignerSide, row: AnyRow, csr: Csr, profile: Profile) -> bytes:
     """Steps 3 and 4: sign the stored bytes, assemble, compare with request and TBS."""
     issuer = _issuer(side, row.issuer)
     authority.ensure_usable(row.octets, issuer, side.now())
     certificate = authority.assemble(row.octets, authority.sign(row.octets, issuer))
-    authority.verify(certificate, row.octets, csr, issuer)
+    authority.verify(certificate, row.octets, csr, profile, issuer)
     return certificate
 
 

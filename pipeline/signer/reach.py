@@ -1,8 +1,15 @@
-"""Whether the approvers whom this signer trusts could approve what a policy lets wait (pure)."""
+"""Whether a policy that is right in itself can work with this signer's approvers and CAs (pure)."""
 
 from collections.abc import Collection, Iterator
 
+from pipeline.signer.issuers import Issuers
 from pipeline.signer.policy import DEFAULT, Policy
+
+
+def unfit(policy: Policy, trusted: Collection[str], issuers: Issuers) -> Iterator[str]:
+    """Yield a sentence for each thing by which the policy cannot work with this signer."""
+    yield from out_of_reach(policy, trusted)
+    yield from without_room(policy, issuers)
 
 
 def out_of_reach(policy: Policy, trusted: Collection[str]) -> Iterator[str]:
@@ -24,3 +31,17 @@ def out_of_reach(policy: Policy, trusted: Collection[str]) -> Iterator[str]:
             )
     if policy.default == "approve" and not trusted:
         yield (f'{DEFAULT} = "approve" asks for an approver, and this signer trusts none: {remedy}')
+
+
+def without_room(policy: Policy, issuers: Issuers) -> Iterator[str]:
+    """Yield a sentence for each profile of CAs that its issuing CA leaves no room for."""
+    for profile in policy.profiles.values():
+        if not profile.ca:
+            continue
+        issuer = issuers.chosen(profile.issuer)
+        if not issuer.has_room_for(profile.path_length):
+            yield (
+                f"the profile {profile.name!r} makes CAs of path length {profile.path_length}, and"
+                f" its issuing CA {issuer.name!r} allows {issuer.room} CAs below it: name another by"
+                " issuer, or take the profile out"
+            )

@@ -39,8 +39,8 @@ WRONG = [
     ),
     (SERVER + 'validity = "5q"\n', "validity (line 2): '5q' is not a duration"),
     (
-        SERVER + 'key_usage = ["crl_sign"]\n',
-        "key_usage (line 2): found ['crl_sign']; allowed are digital_signature, ",
+        SERVER + 'key_usage = ["sign"]\n',
+        "key_usage (line 2): found ['sign']; allowed are digital_signature, ",
     ),
     (
         '[profiles.client]\nvalidity = "5d"\n\n[profiles."server"]  # ours\n\nvalidity = "5"\n',
