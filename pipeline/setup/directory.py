@@ -116,8 +116,8 @@ def _fill(
     _trust(directory / "web", authority, senders)
     _trust(directory / "signer", authority, senders | approvers)
     _certificate_authority(directory, options, passphrase, moment)
-    policy = resources("settings").joinpath("policy.toml").read_bytes()
-    files.write(directory / "signer" / "policy.toml", policy)
+    for name in ("policy.toml", "more-profiles.toml"):
+        files.write(directory / "signer" / name, resources("settings").joinpath(name).read_bytes())
     audit_key.make(directory / "signer")
 
 
