@@ -24,7 +24,7 @@ _URL: Final = re.compile(r"https?://[!-~]+")
 _LIMIT: Final = re.compile(r"(?P<kind>dns|ip|email|uri|upn):(?P<count>[1-9][0-9]{0,4})")
 _MOST_NAMES: Final = 10_000
 _LONGEST_NAME: Final = 2_000
-_LONGEST_PATH: Final = 8
+LONGEST_PATH: Final = 8
 """CAs below a CA; as many as a chain may have here."""
 
 
@@ -164,9 +164,9 @@ def _ca(profile: Profile) -> Iterator[tuple[str, str]]:
     if "ocsp_signing" in profile.powers:
         problem = "ocsp_signing would let the CA answer for its own issuer; leave it out"
         yield "extended_key_usage", problem
-    if not 0 <= profile.path_length <= _LONGEST_PATH:
+    if not 0 <= profile.path_length <= LONGEST_PATH:
         found = profile.path_length
-        yield "path_length", f"found {found}; allowed are 0 to {_LONGEST_PATH} CAs below it"
+        yield "path_length", f"found {found}; allowed are 0 to {LONGEST_PATH} CAs below it"
     yield from _constraints(profile)
 
 

@@ -148,7 +148,10 @@ def _certificate_authority(
         raise SettingsError(COMMAND, "--ca-key", str(error)) from error
     key = _issuing_key(online, options, passphrase)
     name = options.ca_name
-    root = ca.make_root(root_key, f"{name} Root CA", moment, x509.random_serial_number())
+    below = options.ca_path_length
+    root = ca.make_root(
+        root_key, f"{name} Root CA", moment, x509.random_serial_number(), path_length=below + 1
+    )
     issuing = ca.make_issuing(
         key.public_key,
         f"{name} Issuing CA",
@@ -156,6 +159,7 @@ def _certificate_authority(
         root_key,
         moment,
         x509.random_serial_number(),
+        path_length=below,
     )
     key_file.save(offline / "root.key", root_key, passphrase)
     files.write_certificate(offline / "root.pem", root)
