@@ -332,3 +332,23 @@ def test_a_certificate_is_a_ca_when_its_profile_says_so_and_never_else() -> None
         authority.verify(der, prepared.tbs, asked, made_by, by)
         with pytest.raises(ItemFailed, match="differ on whether it is a CA"):
             authority.verify(der, prepared.tbs, asked, meant, by)
+
+
+def test_the_page_about_policies_has_every_key_of_a_profile_and_an_example_that_is_right() -> None:
+    page = (FOLDER.parent / "docs" / "policy.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert policy(example).profiles["sub-ca"].powers == {"ca", "free_subject"}
+    keys = set(re.findall(r"`([a-z_]+)`", page.partition("## Keys of a profile")[2]))
+    assert set(Profile.__struct_fields__) - {"name"} <= keys
+
+
+def test_the_shipped_policy_gives_no_power() -> None:
+    shipped = policy((FOLDER / "policy.toml").read_text("utf-8"))
+    assert {name: made_by.powers for name, made_by in shipped.profiles.items()} == {
+        name: frozenset() for name in ("server", "client", "server-client", "email", "spiffe")
+    }
+    assert {name for name, made_by in SHIPPED.items() if made_by.powers} == {
+        "code-signing",
+        "ocsp-responder",
+        "sub-ca",
+    }
