@@ -4,7 +4,8 @@ A request keeps a snapshot of its profile as it stood, so every field has a plai
 """
 
 from datetime import timedelta
-from typing import Any, Literal, Self
+from functools import lru_cache
+from typing import Any, Literal
 
 import msgspec
 
@@ -158,11 +159,17 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return plain
 
-    @classmethod
-    def from_snapshot(cls, snapshot: dict[str, Any]) -> Self:
+    @staticmethod
+    def from_snapshot(snapshot: dict[str, Any]) -> "Profile":
         """Return the profile of which this is the snapshot.
 
         Raises:
             msgspec.ValidationError: when it is not one.
         """
-        return msgspec.convert(snapshot, cls)
+        return _read(msgspec.json.encode(snapshot))
+
+
+@lru_cache(maxsize=256)
+def _read(snapshot: bytes) -> Profile:
+    """Read a snapshot once: many requests have the same, and each is looked through for problems."""
+    return msgspec.json.decode(snapshot, type=Profile)
