@@ -22,7 +22,7 @@ ALLOWED: Final = (
     " this host), email:.example.com (at hosts below it), email:user@example.com, URI:example.com"
     " (this host), URI:.example.com (hosts below it)"
 )
-NOBODY: Final = "invalid"
+NOBODY: Final = "nobody.invalid"
 """A name that nobody has (RFC 2606): who may speak only for addresses there speaks for none."""
 
 _KINDS: Final[dict[str, SubtreeKind]] = {"DNS": "dns", "IP": "ip", "email": "email", "URI": "uri"}
