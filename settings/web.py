@@ -81,6 +81,7 @@ class WebSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the web side.
 
     ``profiles`` are those that the form offers; the signer's policy alone decides what they mean.
+    Of ``profiles_without_names`` a CSR may have a subject alone.
     ``message_passphrase_file`` holds the passphrase of the message key, when that is encrypted; a
     relative path is below the side's folder. ``expiry_days`` is how many days before a
     certificate's end that is said.
@@ -91,6 +92,7 @@ class WebSettings(Settings, frozen=True):
     broker: str = "memory:"
     queue_type: QueueType = "classic"
     profiles: list[str] = msgspec.field(default_factory=lambda: ["server", "client"])
+    profiles_without_names: list[str] = msgspec.field(default_factory=list)
     secret: str = ""
     message_passphrase_file: str = ""
     expiry_days: ExpiryDays = msgspec.field(default_factory=default_expiry_days)

@@ -44,7 +44,9 @@ def whole(facts: Facts) -> dict[str, Any]:
         "issuer_subject": None if facts.issuer is None else facts.issuer.subject.rfc4514_string(),
         "csr": pem(request.csr),
         "key": None if csr is None else {"kind": csr.key.kind, "spki_sha256": csr.key.fingerprint},
-        "ignored": [] if csr is None else list(csr.ignored),
+        "ignored": list(
+            certificate.dropped if certificate else csr.ignored if csr is not None else ()
+        ),
         "certificate": None
         if certificate is None
         else {
@@ -52,6 +54,8 @@ def whole(facts: Facts) -> dict[str, Any]:
             "names": [str(name) for name in certificate.names],
             "key_usage": list(certificate.key_usage),
             "extended_key_usage": list(certificate.extended_key_usage),
+            "ca": certificate.ca,
+            "more": [sentence for _, sentence in certificate.powers],
             "not_after_if_issued_now": certificate.not_after.isoformat(),
         },
         "decisions": [_decision(decision) for decision in request.decisions],

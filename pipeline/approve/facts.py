@@ -15,13 +15,12 @@ from pipeline.approve import homographs, standing
 from pipeline.approve.past import Past
 from pipeline.approve.waiting import Recorded, Request
 from pipeline.crypto import csr as csrs
+from pipeline.crypto import subject as subjects
+from pipeline.crypto import told
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
-from pipeline.errors import RequesterError
-
-MAX_COMMON_NAME: Final = 64
-"""Characters: a longer CN is left out (RFC 5280 appendix A.1), as the signer does it."""
+from pipeline.errors import Refused, RequesterError
 
 MANY_NAMES: Final = 20
 """From how many names on their number is worth a word of its own."""
@@ -32,7 +31,8 @@ SHOWN_NEW_NAMES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class CertificateToBe:
-    """What the certificate will contain if the request is accepted."""
+    """What the certificate will contain if the request is accepted; ``dropped`` is what its CSR asks
+    for and it will not have."""
 
     subject: str
     names: tuple[Name, ...]
@@ -42,6 +42,9 @@ class CertificateToBe:
     not_after: datetime
     cut_short: bool
     urls: tuple[tuple[str, str], ...]
+    ca: bool
+    powers: tuple[tuple[str, str], ...]
+    dropped: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,12 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
     profile, profile_trouble = _profile(request)
     issuer, issuer_trouble = _issuer(request)
     not_mine = standing.not_mine(request, me)
-    certificate = None
+    certificate, subject_trouble = None, ""
     if csr is not None and profile is not None and issuer is not None:
-        certificate = _certificate(csr, profile, issuer, now)
+        try:
+            certificate = _certificate(csr, profile, issuer, now)
+        except Refused as refused:
+            subject_trouble = f"The certificate cannot be made: {refused}"
     return Facts(
         request=request,
         csr=csr,
@@ -88,7 +94,7 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
         certificate=certificate,
         digest=request.approvable().digest(),
         unusual=tuple(_unusual(request, csr, certificate, not_mine)),
-        unacceptable=csr_trouble or profile_trouble or issuer_trouble,
+        unacceptable=csr_trouble or profile_trouble or issuer_trouble or subject_trouble,
         not_mine=not_mine,
     )
 
@@ -134,8 +140,6 @@ def _issuer(request: Request) -> tuple[x509.Certificate | None, str]:
 def _certificate(
     csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
 ) -> CertificateToBe:
-    name = csr.taken_common_name
-    taken = name is not None and len(name) <= MAX_COMMON_NAME
     begin = now.replace(microsecond=0) - profile.backdate_time
     wanted = begin + profile.validity_time - timedelta(seconds=1)
     urls = (
@@ -144,7 +148,7 @@ def _certificate(
         *(("issuer", url) for url in profile.ca_issuers),
     )
     return CertificateToBe(
-        subject=f"CN={name}" if taken else "",
+        subject=subjects.to_name(subjects.compose(csr, profile)).rfc4514_string(),
         names=csr.names,
         key_usage=profile.usages_for(csr.key.family),
         extended_key_usage=profile.extended_key_usage,
@@ -152,6 +156,9 @@ def _certificate(
         not_after=min(wanted, issuer.not_valid_after_utc),
         cut_short=issuer.not_valid_after_utc < wanted,
         urls=urls,
+        ca=profile.ca,
+        powers=told.powers(profile),
+        dropped=told.dropped(csr, profile),
     )
 
 

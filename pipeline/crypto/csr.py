@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from pipeline.crypto import pem, public_keys, requested, weak_keys
+from pipeline.crypto.extension_requests import ExtensionRequest
 from pipeline.crypto.names import Name
 from pipeline.crypto.public_keys import PublicKeyFacts
+from pipeline.crypto.subject import Part
 from pipeline.errors import N_, Refused, Unreadable
 
 _WEAK_HASHES: Final = {"md5": "MD5", "sha1": "SHA-1"}
@@ -51,7 +53,9 @@ class Csr:
     mislead are made visible, so neither goes into a certificate: ``taken_common_name`` does, which
     is the canonical text of the CN when the CN is one of ``names``. ``names`` are those of the SAN
     in its order, without duplicates; ``unsupported_names`` those of a kind that is never issued;
-    ``ignored`` what was asked for and will not be taken over, for people to read.
+    ``ignored`` what was asked for and is not taken over where the profile says nothing else, for
+    people to read. ``subject_parts`` are the attributes of the subject as the requester wrote them,
+    ``extensions`` those asked for besides names.
     """
 
     der: bytes = field(repr=False)
@@ -64,6 +68,8 @@ class Csr:
     spki: bytes = field(repr=False)
     ignored: tuple[str, ...]
     public_key: CertificatePublicKeyTypes = field(repr=False, compare=False)
+    subject_parts: tuple[Part, ...] = ()
+    extensions: tuple[ExtensionRequest, ...] = ()
 
 
 def read(octets: bytes, *, verified: bool = False) -> Csr:
@@ -106,6 +112,8 @@ def read(octets: bytes, *, verified: bool = False) -> Csr:
         spki=spki,
         ignored=asked.ignored,
         public_key=key,
+        subject_parts=asked.subject_parts,
+        extensions=asked.extensions,
     )
 
 

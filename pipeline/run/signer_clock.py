@@ -188,7 +188,9 @@ class SignerClock:
     def look_at_policy(self) -> None:
         """Write down what is wrong with the policy file, also while no worker needs it."""
         side = self.side
-        note_problem(side.database, policy_problem(side.settings, side.trust), side.now())
+        note_problem(
+            side.database, policy_problem(side.settings, side.trust, side.issuers), side.now()
+        )
 
     def announce(self) -> None:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""

@@ -23,7 +23,9 @@ database = {database}
 broker = {broker}
 
 # The profiles that the form offers. What they mean stands in the signer's policy.toml.
-profiles = ["server", "client"]
+profiles = ["server", "client", "server-client", "email", "spiffe"]
+# Those of them whose CSRs have a subject and no names (code-signing, ocsp-responder, sub-ca).
+# profiles_without_names = []
 
 # Protects the form against forgery by other sites; the same for every process `web`.
 secret = {secret}

@@ -13,18 +13,14 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
-from pipeline.crypto import der, public_keys, requested
+from pipeline.crypto import der, public_keys, requested, subject
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable, Refused
 from pipeline.signer import extensions, throw_away
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.shape import Shape, shape_of
-
-MAX_COMMON_NAME: Final = 64
-"""Characters (ub-common-name, RFC 5280 appendix A.1)."""
 
 _RANDOM_OCTETS: Final = 19
 _SECOND: Final = timedelta(seconds=1)
@@ -58,22 +54,23 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
     """Return the TBS that the profile makes of the CSR. The CSR has been checked against it.
 
     Raises:
-        ItemFailed: when the issuer is not valid now.
+        ItemFailed: when the issuer is not valid now, or may not issue such a certificate.
     """
     not_before, not_after = _validity(profile, issuer, now)
     # The CA key is not touched until the TBS is committed: a throw-away key stands in for it.
     stand_in = throw_away.key_like(issuer.kind)
-    subject = _subject(csr)
+    named = _subject(csr, profile)
+    _ensure_below(named, profile, issuer)
     builder = (
         extensions.builder_for(profile, csr.key.family, issuer)
-        .subject_name(subject)
+        .subject_name(named)
         .public_key(csr.public_key)
         .serial_number(serial)
         .not_valid_before(not_before)
         .not_valid_after(not_after)
     )
     # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
-    builder = extensions.add_own(builder, csr, critical_names=not subject.rdns)
+    builder = extensions.add_own(builder, csr, critical_names=not named.rdns)
     certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
     return Prepared(
         certificate.tbs_certificate_bytes,
@@ -81,7 +78,7 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
         not_before,
         not_after,
         certificate.public_bytes(Encoding.DER),
-        shape_of(csr, profile, issuer, subject, not_before, not_after),
+        shape_of(csr, profile, issuer, named, not_before, not_after),
     )
 
 
@@ -108,8 +105,11 @@ def assemble(tbs: bytes, signature: bytes) -> bytes:
         raise ItemFailed(str(error)) from None
 
 
-def verify(certificate_der: bytes, tbs: bytes, csr: Csr, issuer: Issuer) -> None:
-    """Compare a finished certificate with its TBS, its request, and its issuer.
+def verify(
+    certificate_der: bytes, tbs: bytes, csr: Csr, profile: Profile | None, issuer: Issuer
+) -> None:
+    """Compare a finished certificate with its TBS, its request, its profile's subject and claim to be
+    a CA, and its issuer. ``profile`` is None where it is not known: after an import.
 
     Raises:
         ItemFailed: which of them it differs from.
@@ -124,13 +124,17 @@ def verify(certificate_der: bytes, tbs: bytes, csr: Csr, issuer: Issuer) -> None
     if public_keys.spki(certificate.public_key()) != csr.spki:
         raise ItemFailed("the certificate has another public key than the CSR")
     try:
-        subject, names = requested.names_in(certificate)
+        named, names = requested.names_in(certificate)
     except (ValueError, Refused):
         raise ItemFailed("the certificate's names cannot be read") from None
     if names != csr.names:
         raise ItemFailed("the certificate has other names than the CSR")
-    if subject != _subject(csr):
+    if profile is None:
+        return
+    if named != _subject(csr, profile):
         raise ItemFailed("the certificate has another subject than the CSR gives it")
+    if _constraints(certificate) != extensions.basic_constraints(profile):
+        raise ItemFailed("the certificate and its profile differ on whether it is a CA")
 
 
 def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
@@ -158,12 +162,33 @@ def _load(certificate_der: bytes) -> x509.Certificate:
         raise ItemFailed("the certificate is damaged") from None
 
 
-def _subject(csr: Csr) -> x509.Name:
-    """Return the CN when it is one of the names and short enough, else an empty subject."""
-    common_name = csr.taken_common_name
-    if common_name is None or len(common_name) > MAX_COMMON_NAME:
-        return x509.Name([])
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _subject(csr: Csr, profile: Profile) -> x509.Name:
+    try:
+        return subject.to_name(subject.compose(csr, profile))
+    except Refused as refused:
+        raise ItemFailed(str(refused)) from None
+
+
+def _constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _ensure_below(named: x509.Name, profile: Profile, issuer: Issuer) -> None:
+    """Check that the certificate stays below its issuer.
+
+    One that bears the issuer's own name counts as self-issued: clients would count it for no CA of
+    the path, and apply no name constraints to it (RFC 5280 section 6.1).
+    """
+    if subject.same(named, issuer.certificate.subject):
+        raise ItemFailed("the certificate would have the name of its issuing CA")
+    if profile.ca and not issuer.has_room_for(profile.path_length):
+        raise ItemFailed(
+            f"the issuing CA {issuer.name} allows {issuer.room} CAs below it, and this certificate"
+            f" would take {profile.path_length + 1}"
+        )
 
 
 def _validity(profile: Profile, issuer: Issuer, now: datetime) -> tuple[datetime, datetime]:

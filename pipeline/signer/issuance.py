@@ -39,14 +39,14 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
         Suspended: an operator has stopped all signing.
     """
     ids = [row.id for row in group]
-    csrs_by_id = _prepare(side, ids)
+    asked = _prepare(side, ids)
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
-    signed = {one: _sign(side, row, csrs_by_id[one]) for one, row in prepared.items()}
-    names = {one: csrs_by_id[one].names for one in prepared}
+    signed = {one: _sign(side, row, *asked[one]) for one, row in prepared.items()}
+    names = {one: asked[one][0].names for one in prepared}
     _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
 
-def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
+def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profile]]:
     """Step 2: commit the TBS of each request that has none yet; the first stored one wins. What would
     be no good certificate, or is for a blocked key, gets no TBS."""
     with side.database.read() as connection:
@@ -62,10 +62,17 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
             .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
             .where(among(submissions.c.request_id, ids))
         ).all()
-        read = {row.request_id: csrs.read(row.csr, verified=True) for row in rows}
-        blocked = blocked_keys.reasons(connection, read.values(), side.trust.keys())
+        read = {
+            row.request_id: (
+                csrs.read(row.csr, verified=True),
+                Profile.from_snapshot(row.profile),
+            )
+            for row in rows
+        }
+        asked = [csr for csr, _ in read.values()]
+        blocked = blocked_keys.reasons(connection, asked, side.trust.keys())
     now = side.now()
-    for csr in read.values():
+    for csr in asked:
         if csr.key.fingerprint in blocked:
             raise ItemFailed(blocked[csr.key.fingerprint])
     fresh = []
@@ -73,9 +80,9 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, Csr]:
         if row.serial is not None:
             continue
         issuer = _issuer(side, row.issuer)
-        profile = Profile.from_snapshot(row.profile)
         serial = authority.new_serial(side.random)
-        made = authority.prepare(read[row.request_id], profile, issuer, now, serial)
+        csr, profile = read[row.request_id]
+        made = authority.prepare(csr, profile, issuer, now, serial)
         LINTER.ensure_clean(made, profile, every=side.settings.lint == "every")
         if made.not_after == issuer.not_after:
             log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
@@ -132,12 +139,12 @@ def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
         return connection.execute(statement).all()
 
 
-def _sign(side: SignerSide, row: AnyRow, csr: Csr) -> bytes:
+def _sign(side: SignerSide, row: AnyRow, csr: Csr, profile: Profile) -> bytes:
     """Steps 3 and 4: sign the stored bytes, assemble, compare with request and TBS."""
     issuer = _issuer(side, row.issuer)
     authority.ensure_usable(row.octets, issuer, side.now())
     certificate = authority.assemble(row.octets, authority.sign(row.octets, issuer))
-    authority.verify(certificate, row.octets, csr, issuer)
+    authority.verify(certificate, row.octets, csr, profile, issuer)
     return certificate
 
 

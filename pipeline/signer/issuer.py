@@ -54,6 +54,22 @@ class Issuer:
         return self.certificate.not_valid_after_utc
 
     @cached_property
+    def room(self) -> int | None:
+        """How many CAs may stand between it and a certificate (RFC 5280 section 4.2.1.9), by the
+        path lengths of the whole chain; None when nothing limits them."""
+        above = [x509.load_der_x509_certificate(der) for der in (*self.chain[1:], self.root) if der]
+        limits = []
+        for depth, certificate in enumerate([self.certificate, *above]):
+            length = _constraints(certificate).path_length
+            if length is not None:
+                limits.append(length - depth)
+        return min(limits, default=None)
+
+    def has_room_for(self, path_length: int) -> bool:
+        """Return whether a CA with this path length may stand below it."""
+        return self.room is None or path_length < self.room
+
+    @cached_property
     def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
         """How its certificates name their issuer's key (RFC 5280 section 4.2.1.1)."""
         extensions = self.certificate.extensions
@@ -134,10 +150,7 @@ def is_over(issuing: Path, now: datetime) -> bool:
 def _check_ca(path: Path, certificate: x509.Certificate, below: int, now: datetime) -> None:
     """Check that the certificate is a CA's, valid now, and allows that many CAs below it."""
     subject = certificate.subject.rfc4514_string()
-    try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
-        constraints = x509.BasicConstraints(ca=False, path_length=None)
+    constraints = _constraints(certificate)
     if not constraints.ca:
         raise SettingsError(path, "", f"{subject} is not the certificate of a CA")
     if constraints.path_length is not None and constraints.path_length < below:
@@ -155,6 +168,13 @@ def _check_ca(path: Path, certificate: x509.Certificate, below: int, now: dateti
             f"{subject} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} to"
             f" {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC, which is not now",
         )
+
+
+def _constraints(certificate: x509.Certificate) -> x509.BasicConstraints:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return x509.BasicConstraints(ca=False, path_length=None)
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:

@@ -1,10 +1,17 @@
-"""Whether the approvers whom this signer trusts could approve what a policy lets wait (pure)."""
+"""Whether a policy that is right in itself can work with this signer's approvers and CAs (pure)."""
 
 from collections.abc import Collection, Iterator
 
 from pipeline.quorum import COUNTED, admitted
+from pipeline.signer.issuers import Issuers
 from pipeline.signer.policy import DEFAULT, Policy
 from pipeline.signer.rules import Rule
+
+
+def unfit(policy: Policy, trusted: Collection[str], issuers: Issuers) -> Iterator[str]:
+    """Yield a sentence for each thing by which the policy cannot work with this signer."""
+    yield from out_of_reach(policy, trusted)
+    yield from without_room(policy, issuers)
 
 
 def out_of_reach(policy: Policy, trusted: Collection[str]) -> Iterator[str]:
@@ -50,3 +57,17 @@ def _askers(policy: Policy, rule: Rule) -> set[str]:
     if rule.groups is not None:
         named.append({one for name in rule.groups for one in policy.people.groups[name]})
     return set.intersection(*named) if named else set()
+
+
+def without_room(policy: Policy, issuers: Issuers) -> Iterator[str]:
+    """Yield a sentence for each profile of CAs that its issuing CA leaves no room for."""
+    for profile in policy.profiles.values():
+        if not profile.ca:
+            continue
+        issuer = issuers.chosen(profile.issuer)
+        if not issuer.has_room_for(profile.path_length):
+            yield (
+                f"the profile {profile.name!r} makes CAs of path length {profile.path_length}, and"
+                f" its issuing CA {issuer.name!r} allows {issuer.room} CAs below it: name another by"
+                " issuer, or take the profile out"
+            )

@@ -24,6 +24,7 @@ LISTS: Final = (
     "sources",
     "keys",
     "days",
+    "powers",
 )
 OF_WEB: Final = ("requesters", "groups", "sources")
 """Conditions that are only the web side's word."""
@@ -40,6 +41,9 @@ def problems(rule: Rule) -> Iterator[tuple[str, str]]:
     yield from _approvals(rule)
     yield from _limits(rule)
     yield from _key_reuse(rule)
+    if rule.action != "sign" and rule.powers is not None:
+        problem = f"only a rule that says sign has it; this one says {rule.action!r}"
+        yield "powers", problem
     of_web = [key for key in OF_WEB if getattr(rule, key) is not None]
     if rule.action == "sign" and of_web and not rule.trust_web:
         problem = (

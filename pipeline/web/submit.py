@@ -15,7 +15,7 @@ import structlog
 
 from pipeline.clock import Clock
 from pipeline.crypto import csr as csrs
-from pipeline.crypto.check import NO_NAMES, ONLY_COMMON_NAME, UNSUPPORTED
+from pipeline.crypto.check import UNSUPPORTED, check_presence
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.visible import visible
 from pipeline.database.engine import Database
@@ -126,7 +126,7 @@ def _known(database: Database, wish: Wish) -> Submitted | None:
         return Submitted(lookup.find(connection, known, wish.requester), again=True)
 
 
-def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) -> Csr:
+def examine(octets: bytes, profile: str, comment: str, settings: WebSettings) -> Csr:
     """Read a CSR and check what can be known on this side; return it.
 
     Raises:
@@ -135,10 +135,9 @@ def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) 
     csr = csrs.read(octets)
     if csr.unsupported_names:
         raise Refused("name-not-allowed", UNSUPPORTED, name=csr.unsupported_names[0])
-    if not csr.names:
-        if csr.common_name:
-            raise Refused("no-names", ONLY_COMMON_NAME, name=visible(csr.common_name, 70))
-        raise Refused("no-names", NO_NAMES)
+    if profile not in settings.profiles_without_names:
+        check_presence(csr)
+    profiles = settings.profiles
     if not profile:
         raise Refused("unknown-profile", NO_PROFILE, profiles=", ".join(profiles))
     if profile not in profiles:
@@ -154,7 +153,7 @@ def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) 
 
 
 def _new(wish: Wish, settings: WebSettings, at: datetime) -> New:
-    csr = examine(wish.csr, wish.profile, wish.comment, settings.profiles)
+    csr = examine(wish.csr, wish.profile, wish.comment, settings)
     return New(
         id=request_id(at),
         at=at,

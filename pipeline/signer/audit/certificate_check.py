@@ -92,16 +92,17 @@ class Checker:
             yield Finding("issuer", f"its issuing CA {row.issuer[0][:16]}... is not known")
             return
         try:
-            authority.verify(row.certificate, row.tbs or b"", csr, issuer)
-        except ItemFailed as error:
+            # What was imported after a restore has none: the web side does not know it.
+            profile = Profile.from_snapshot(dict(row.profile)) if row.profile else None
+            authority.verify(row.certificate, row.tbs or b"", csr, profile, issuer)
+        except (msgspec.ValidationError, ItemFailed) as error:
             yield Finding("certificate", str(error))
             return
         certificate = x509.load_der_x509_certificate(row.certificate)
         if f"{certificate.serial_number:040x}" != row.serial[0]:
             yield Finding("certificate", "it has another serial number than is on record")
-        # What was imported after a restore has none: the web side does not know it.
-        if row.profile:
-            yield from _of_profile(row, certificate, csr, issuer)
+        if profile is not None:
+            yield from _of_profile(row, certificate, csr, profile, issuer)
         if self._policy is not None:
             verdict = judge(
                 self._policy, csr, row.profile_name, row.requester, row.source, at=row.created_at
@@ -111,14 +112,13 @@ class Checker:
 
 
 def _of_profile(
-    row: Issued, certificate: x509.Certificate, csr: Csr, issuer: Issuer
+    row: Issued, certificate: x509.Certificate, csr: Csr, profile: Profile, issuer: Issuer
 ) -> Iterator[Finding]:
     """Make it anew of CSR and profile, at the time when it was made, and compare what is in it."""
     try:
-        profile = Profile.from_snapshot(dict(row.profile))
         moment = row.prepared_at or certificate.not_valid_before_utc
         made = authority.prepare(csr, profile, issuer, moment, certificate.serial_number)
-    except (msgspec.ValidationError, ItemFailed, ValueError) as error:
+    except (ItemFailed, ValueError) as error:
         yield Finding("profile", f"it cannot be made by its profile: {error}")
         return
     again = x509.load_der_x509_certificate(made.certificate)
