@@ -1,0 +1,23 @@
+"""The count of inputs, for the end of the run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fuzz.table import TARGETS
+from tests.fuzz.tally import TALLY, Tally
+
+
+@pytest.fixture(scope="session")
+def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
+    """What was tried so far."""
+    yield request.config.stash.setdefault(TALLY, Tally())
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many inputs were tried, when any were."""
+    tally = config.stash.get(TALLY, None)
+    if tally is not None:
+        terminalreporter.write_line(tally.sentence(len(TARGETS)))
