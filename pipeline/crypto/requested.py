@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import names
+from pipeline.crypto.certificates import extension_of
 from pipeline.crypto.names import Name
 from pipeline.crypto.quiet import quietly
 from pipeline.crypto.visible import visible
@@ -89,10 +90,9 @@ def names_in(certificate: x509.Certificate) -> tuple[x509.Name, tuple[Name, ...]
         ValueError: when its extensions cannot be read, or it has no SAN or one of another kind.
         Refused: ``invalid-name``.
     """
-    try:
-        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        raise ValueError("there is no SAN") from None
+    san = extension_of(certificate, x509.SubjectAlternativeName)
+    if san is None:
+        raise ValueError("there is no SAN")
     wanted: dict[Name, None] = {}
     unsupported: list[str] = []
     _sort_names(san, wanted, unsupported)
