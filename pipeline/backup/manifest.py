@@ -75,12 +75,12 @@ def decode(octets: bytes) -> Manifest:
     folders = {"", *manifest.folders}
     paths = [*manifest.folders, *manifest.files]
     for path in paths:
+        if not _stays_inside(path):
+            raise BackupError(f"it names the path {path!r}, outside of the folder; do not use it")
         if paths.count(path) > 1 or path.rpartition("/")[0] not in folders:
             raise BackupError(f"it names {path!r} twice, or without its folder; it is damaged")
         if any(len(part.encode()) > LONGEST_NAME for part in path.split("/")):
             raise BackupError(f"it names {path!r}, which is no name for a file; it is damaged")
-        if not _stays_inside(path):
-            raise BackupError(f"it names the path {path!r}, outside of the folder; do not use it")
     return manifest
 
 

@@ -1,7 +1,5 @@
 """The count of inputs, for the end of the run."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.fuzz.table import TARGETS
@@ -9,9 +7,9 @@ from tests.fuzz.tally import TALLY, Tally
 
 
 @pytest.fixture(scope="session")
-def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
+def tally(request: pytest.FixtureRequest) -> Tally:
     """What was tried so far."""
-    yield request.config.stash.setdefault(TALLY, Tally())
+    return request.config.stash.setdefault(TALLY, Tally())
 
 
 def pytest_terminal_summary(

@@ -1,4 +1,4 @@
-"""How many lines of what a target parses with its inputs reach: ``python -m tests.fuzz.reached TARGET``.
+"""How many lines of what parses its inputs a target reaches: ``python -m tests.fuzz.reached TARGET``.
 
 The corpus is replayed, and what `make fuzz` has kept. Lines that every import reaches count as well.
 """

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from contextlib import ExitStack
+from pathlib import Path
 from random import Random
 
 import hypothesis
@@ -81,27 +81,34 @@ def test_so_is_what_was_made_of_nothing(name: str, tally: Tally) -> None:
     try_any()
 
 
-def test_fuzzing_is_guided_by_the_coverage_that_inputs_reach(tally: Tally) -> None:
-    options = ["-runs=3000", "-seed=1", "-max_len=5000", "-timeout=60"]
-    with ExitStack() as stack:
-        started = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-m", "tests.fuzz.guided", name, str(CORPUS / name), *options],
-                    cwd=ROOT,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for name in GUIDED
-        ]
-        said = [process.communicate()[1] for process in started]
+def test_fuzzing_is_guided_by_the_coverage_that_inputs_reach(tally: Tally, tmp_path: Path) -> None:
+    started = [guided(name, tmp_path) for name in GUIDED]
+    said = [process.communicate()[1] for process in started]
 
     for process, lines in zip(started, said, strict=True):
         assert process.returncode == 0, lines[-3000:]
         tally.guided += int(re.findall(r"Done (\d+) runs", lines)[-1])
         assert max(int(edges) for edges in re.findall(r"\bcov: (\d+)", lines)) > 50
+
+
+def guided(name: str, folder: Path) -> subprocess.Popen[str]:
+    """Start a target under guidance; what it would keep goes into a folder of this test."""
+    kept = folder / name
+    kept.mkdir()
+    options = [
+        "-runs=3000",
+        "-seed=1",
+        "-max_len=5000",
+        "-timeout=60",
+        f"-artifact_prefix={folder}/",
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fuzz.guided", name, str(kept), str(CORPUS / name), *options],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_what_is_admitted_is_typed() -> None:
@@ -112,8 +119,10 @@ def test_what_is_admitted_is_typed() -> None:
             assert issubclass(error, typed) or error.__module__ == "tests.fuzz.on_web"
 
 
-def test_every_folder_of_the_corpus_is_of_a_target() -> None:
+def test_the_corpus_holds_seeds_and_findings_of_the_targets_and_nothing_else() -> None:
     assert {folder.name for folder in CORPUS.iterdir()} == set(TARGETS)
+    for target in TARGETS.values():
+        assert all(file.name.startswith(("seed-", "found-")) for file in target.corpus)
 
 
 def test_changes_of_der_write_the_lengths_anew() -> None:

@@ -50,7 +50,7 @@ def standing(known: dict[str, Any], folder: Path = REQUIREMENTS) -> str:
         when = f"last look-up {known['looked_up']}, of ANOTHER lock (make advisories)"
     else:
         when = f"whole lock looked up on {known['looked_up']}"
-    return f"{count} advisories remembered, none of them open; {when}"
+    return f"{count} advisories remembered; {when}"
 
 
 def digest(folder: Path = REQUIREMENTS) -> str:
