@@ -4,6 +4,7 @@ import pytest
 
 from tests.fuzz.table import TARGETS
 from tests.fuzz.tally import TALLY, Tally
+from tests.summary import tell
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +19,4 @@ def pytest_terminal_summary(
     """Say how many inputs were tried, when any were."""
     tally = config.stash.get(TALLY, None)
     if tally is not None:
-        terminalreporter.write_line(tally.sentence(len(TARGETS)))
+        terminalreporter.write_line(tell(tally.sentence(len(TARGETS))))
