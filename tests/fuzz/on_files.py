@@ -10,9 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import make_url
 
 from pipeline.backup import archive
 from pipeline.backup.errors import BackupError
+from pipeline.broker.tls import url_parameters
 from pipeline.crypto import checkpoint, identity
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.merkle import leaf_hash, node_hash
@@ -35,7 +37,9 @@ from pipeline.signer.keys.uri import KeyUri
 from pipeline.signer.policy import explain
 from pipeline.web import reconcile as web_reconcile
 from settings import approver, signer, web
+from settings.common import EMBEDDED
 from settings.load import FILE, load
+from settings.transport import unprotected
 from tests import factories
 from tests.fuzz import mutators, on_csrs
 from tests.fuzz.on_messages import stages
@@ -102,7 +106,13 @@ def read_settings(octets: bytes) -> None:
     text = b"\n".join(line for line in lines if not line.startswith(b"HTTPCA_"))
     folder = _file(f"settings/{FILE}", text).parent
     load(kind, folder, role, environment)
-    whole(folder)
+    found = whole(folder)
+    assert unprotected(found.broker) is not None
+    for one in found.broker.split(";"):
+        if one != EMBEDDED:
+            url_parameters(one)
+    if not isinstance(found, approver.ApproverSettings):
+        make_url(found.database)
 
 
 def read_proof(octets: bytes) -> None:
