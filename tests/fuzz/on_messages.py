@@ -13,7 +13,7 @@ from rich.console import Console
 from pipeline.approve import as_json, csr_view, waiting
 from pipeline.approve.facts import gather
 from pipeline.approve.screen import screen
-from pipeline.approve.spool import read_decision
+from pipeline.approve.spool import Spool, SpoolDamaged
 from pipeline.broker.dead_letters import DeadLetter
 from pipeline.broker.properties import CarefulProperties
 from pipeline.crypto import identity, jws
@@ -138,7 +138,16 @@ def take_body(octets: bytes) -> None:
 
 def read_spooled(octets: bytes) -> None:
     """Read a file of an approver's spool."""
-    read_decision(recorded.MESSAGE_ID, octets)
+    folder = Path(_folder().name, "spool")
+    folder.mkdir(exist_ok=True)
+    spool = Spool(folder, sync=lambda _: None)
+    spool.path(recorded.MESSAGE_ID).write_bytes(octets)
+    found, damaged = spool.list()
+    assert len(found) + len(damaged) == 1
+    for error in damaged:
+        raise error
+    spool.remove(recorded.MESSAGE_ID)
+    spool.add(recorded.MESSAGE_ID, octets)
 
 
 def read_properties(octets: bytes) -> None:
@@ -183,7 +192,7 @@ BODY: Final = Target(
 SPOOL: Final = Target(
     "spool",
     read_spooled,
-    (MessageRefused,),
+    (SpoolDamaged,),
     ("pipeline.approve.spool",),
 )
 PROPERTIES: Final = Target(
