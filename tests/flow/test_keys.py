@@ -155,8 +155,16 @@ def test_every_change_of_the_block_list_is_audited(world: World) -> None:
         ('["same-requester", 2]', ["ci", "ci", "ci"], 2, "in use 2 times"),
         ('["same-requester", 2]', ["ci", "deploy"], 1, "in use by another requester"),
     ],
-    ids=["once", "once-by-others", "thrice", "same", "named-then-anonymous", "anonymous"]
-    + ["same-twice", "same-and-another"],
+    ids=[
+        "once",
+        "once-by-others",
+        "thrice",
+        "same",
+        "named-then-anonymous",
+        "anonymous",
+        "same-twice",
+        "same-and-another",
+    ],
 )
 def test_a_key_that_came_before_is_refused_as_the_rule_says(
     make_world: MakeWorld, reuse: str, requesters: list[str | None], let_through: int, why: str
