@@ -2,7 +2,7 @@
 
 PORT ?= 8000
 DIR ?= var/httpca
-SUITES ?= unit flow simulation system browser
+SUITES ?= unit fuzz flow simulation system browser
 SERVERS ?= var/servers
 PROGRAMS := rabbitmq postgresql softhsm haproxy openssl curl chromium systemd-analyze
 RUNS ?= 1000
@@ -46,7 +46,7 @@ servers: $(RUN_READY) ## start a RabbitMQ and a PostgreSQL to try HttpCA on, unt
 dev: $(DEV_READY) $(CATALOGUES) ## set up .venv with all that developing needs
 
 .PHONY: test
-test: dev ## run all tests, installing the servers that they need: SUITES="unit flow simulation system browser"
+test: dev ## run all tests, installing the servers that they need: SUITES="unit fuzz flow simulation system browser"
 	@tools/debian-packages.sh $(PROGRAMS)
 	@exec $(BIN)/python tools/run_tests.py $(SUITES)
 
@@ -82,10 +82,18 @@ bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ...
 	@exec $(BIN)/python -m benchmarks $(CASES) --times "$(TIMES)" --requests "$(COUNT)" \
 		$(if $(JSON),--json $(call quoted,$(JSON)))
 
+.PHONY: fuzz
+fuzz: dev ## feed everything that parses with what nobody meant to send: SECONDS=120 TARGETS="csr ..."
+	@exec $(BIN)/python -m tests.fuzz --seconds "$(SECONDS)" $(TARGETS)
+
 .PHONY: readme
 readme: dev ## run the README's commands in a fresh clone of the last commit
 	@tools/debian-packages.sh openssl curl
 	@exec $(BIN)/python -m tools.readme
+
+.PHONY: picture
+picture: dev ## draw the README's picture of httpca approve anew, from a walk through it
+	@exec $(BIN)/python -m tests.system.approve_walk
 
 .PHONY: check
 check: dev ## look at style, types and imports
@@ -93,6 +101,18 @@ check: dev ## look at style, types and imports
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive pipeline settings tools
+	$(BIN)/python -m tools.supply
+
+.PHONY: advisories
+advisories: dev ## ask PyPI for known weaknesses of every package in the lock (needs the network)
+	@exec $(BIN)/python -m tools.supply.advisories
+
+.PHONY: sbom
+sbom: dev ## write what HttpCA runs on, as CycloneDX, to var/sbom.json
+	@mkdir -p var
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file var/sbom.json requirements/run.txt
 
 .PHONY: format
 format: $(DEV_READY) ## put the source into its usual form

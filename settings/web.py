@@ -64,10 +64,13 @@ class Ask(Settings, frozen=True):
 
 class Clock(Settings, frozen=True):
     """How often the clock does what it does, in seconds. ``poll`` is the slow look for new requests
-    on PostgreSQL (where a notification comes first), ``poll_sqlite`` the quick one on SQLite."""
+    on PostgreSQL (where a notification comes first), ``poll_sqlite`` the quick one on SQLite.
+    ``gather`` is for how long after a notification further ones wait for the next: a lone request
+    never waits, and many go on together, which costs less for each."""
 
     poll: Seconds = 5.0
     poll_sqlite: Seconds = 0.05
+    gather: Seconds = 0.04
     sweep: Seconds = 5.0
     heartbeat: Seconds = 10.0
     tidy: Seconds = 3600.0
@@ -78,6 +81,7 @@ class WebSettings(Settings, frozen=True):
     """Everything in ``settings.toml`` of the web side.
 
     ``profiles`` are those that the form offers; the signer's policy alone decides what they mean.
+    Of ``profiles_without_names`` a CSR may have a subject alone.
     ``message_passphrase_file`` holds the passphrase of the message key, when that is encrypted; a
     relative path is below the side's folder. ``expiry_days`` is how many days before a
     certificate's end that is said.
@@ -88,6 +92,7 @@ class WebSettings(Settings, frozen=True):
     broker: str = "memory:"
     queue_type: QueueType = "classic"
     profiles: list[str] = msgspec.field(default_factory=lambda: ["server", "client"])
+    profiles_without_names: list[str] = msgspec.field(default_factory=list)
     secret: str = ""
     message_passphrase_file: str = ""
     expiry_days: ExpiryDays = msgspec.field(default_factory=default_expiry_days)

@@ -22,9 +22,11 @@ from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
+from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.setup.ca import make_issuing, make_root
 from pipeline.signer import authority
+from pipeline.signer.extensions import general_name
 from pipeline.signer.issuer import Issuer, load_issuer
 from pipeline.signer.keys.file import FileKey, generate
 from pipeline.signer.policy import Policy
@@ -91,6 +93,7 @@ _GENERAL_NAMES: dict[str, Callable[[str], x509.GeneralName]] = {
     "email": x509.RFC822Name,
     "URI": x509.UniformResourceIdentifier,
     "IP": lambda text: x509.IPAddress(ip_address(text)),
+    "UPN": lambda text: general_name(Name("upn", text)),
 }
 
 
@@ -106,8 +109,10 @@ def csr(
     common_name: str | None = None,
     subject: Sequence[x509.NameAttribute[Any]] = (),
     extensions: Sequence[x509.ExtensionType] = (),
+    private_key: Any = None,
 ) -> bytes:
-    """Return a CSR in DER, quickly; ``names`` are as openssl writes them, or general names."""
+    """Return a CSR in DER, quickly; ``names`` are as openssl writes them, or general names. It is for
+    ``private_key`` if that is given, else for the one key of this kind."""
     attributes = list(subject)
     if common_name is not None:
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
@@ -122,7 +127,7 @@ def csr(
         builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=False)
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    private_key = key(key_kind).private_key
+    private_key = private_key or key(key_kind).private_key
     digest = None if isinstance(private_key, Ed25519PrivateKey) else SHA256()
     return builder.sign(private_key, digest).public_bytes(Encoding.DER)
 
@@ -161,12 +166,20 @@ def write(text: str | bytes, name: str = "file") -> Path:
 
 
 @cache
-def issuer(kind: str = "ec:P-256", root_kind: str | None = None) -> Issuer:
-    """Return an issuing CA below a root, both with keys of this kind, made a moment before NOW."""
+def issuer(kind: str = "ec:P-256", root_kind: str | None = None, path_length: int = 0) -> Issuer:
+    """Return an issuing CA below a root, both with keys of this kind, made a moment before NOW.
+
+    Below it so many CAs may stand as ``path_length`` says."""
     root_key, issuing_key = generate(root_kind or kind), generate(kind)
-    root = make_root(root_key, "Test Root", NOW, new_serial())
+    root = make_root(root_key, "Test Root", NOW, new_serial(), path_length=path_length + 1)
     issuing = make_issuing(
-        issuing_key.public_key, "Test Issuing CA", root, root_key, NOW, new_serial()
+        issuing_key.public_key,
+        "Test Issuing CA",
+        root,
+        root_key,
+        NOW,
+        new_serial(),
+        path_length=path_length,
     )
     return load_issuer(
         write(issuing.public_bytes(Encoding.PEM), "issuing.pem"),

@@ -4,7 +4,7 @@ Pure: made from a request as it was read, and nothing else.
 """
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,23 +12,28 @@ import msgspec
 from cryptography import x509
 
 from pipeline.approve import homographs, standing
+from pipeline.approve.past import Past
 from pipeline.approve.waiting import Recorded, Request
 from pipeline.crypto import csr as csrs
+from pipeline.crypto import subject as subjects
+from pipeline.crypto import told
+from pipeline.crypto.certificates import certificate_from_der
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
-from pipeline.errors import RequesterError
-
-MAX_COMMON_NAME: Final = 64
-"""Characters: a longer CN is left out (RFC 5280 appendix A.1), as the signer does it."""
+from pipeline.errors import Refused, RequesterError
 
 MANY_NAMES: Final = 20
 """From how many names on their number is worth a word of its own."""
 
+SHOWN_NEW_NAMES: Final = 3
+"""Of the names that were never issued before, so many are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateToBe:
-    """What the certificate will contain if the request is accepted."""
+    """What the certificate will contain if the request is accepted; ``dropped`` is what its CSR asks
+    for and it will not have."""
 
     subject: str
     names: tuple[Name, ...]
@@ -38,6 +43,9 @@ class CertificateToBe:
     not_after: datetime
     cut_short: bool
     urls: tuple[tuple[str, str], ...]
+    ca: bool
+    powers: tuple[tuple[str, str], ...]
+    dropped: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class Facts:
     ``unusual`` is what deserves attention. ``unacceptable`` says why accepting is impossible, since
     something that would be signed cannot be shown; it is empty when accepting is possible.
     ``not_mine`` says why a decision of this approver would not count; empty when it would.
+    ``past`` is None while nobody has looked at what came before.
     """
 
     request: Request
@@ -58,6 +67,7 @@ class Facts:
     unusual: tuple[str, ...]
     unacceptable: str = field(default="")
     not_mine: str = field(default="")
+    past: Past | None = None
 
     @property
     def counted(self) -> tuple[Recorded, ...]:
@@ -71,9 +81,12 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
     profile, profile_trouble = _profile(request)
     issuer, issuer_trouble = _issuer(request)
     not_mine = standing.not_mine(request, me)
-    certificate = None
+    certificate, subject_trouble = None, ""
     if csr is not None and profile is not None and issuer is not None:
-        certificate = _certificate(csr, profile, issuer, now)
+        try:
+            certificate = _certificate(csr, profile, issuer, now)
+        except Refused as refused:
+            subject_trouble = f"The certificate cannot be made: {refused}"
     return Facts(
         request=request,
         csr=csr,
@@ -82,9 +95,14 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
         certificate=certificate,
         digest=request.approvable().digest(),
         unusual=tuple(_unusual(request, csr, certificate, not_mine)),
-        unacceptable=csr_trouble or profile_trouble or issuer_trouble,
+        unacceptable=csr_trouble or profile_trouble or issuer_trouble or subject_trouble,
         not_mine=not_mine,
     )
+
+
+def with_past(facts: Facts, past: Past) -> Facts:
+    """Return the facts with what is unusual because of what came before."""
+    return replace(facts, unusual=(*facts.unusual, *_unusual_since(past, facts)), past=past)
 
 
 def pem(csr: bytes) -> str:
@@ -115,7 +133,7 @@ def _issuer(request: Request) -> tuple[x509.Certificate | None, str]:
     if request.approvable().issuer != request.issuer:
         return None, "The issuing CA of this request is not the one that its record names."
     try:
-        return x509.load_der_x509_certificate(request.issuer_certificate), ""
+        return certificate_from_der(request.issuer_certificate), ""
     except ValueError:
         return None, "The certificate of the issuing CA cannot be read."
 
@@ -123,8 +141,6 @@ def _issuer(request: Request) -> tuple[x509.Certificate | None, str]:
 def _certificate(
     csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
 ) -> CertificateToBe:
-    name = csr.taken_common_name
-    taken = name is not None and len(name) <= MAX_COMMON_NAME
     begin = now.replace(microsecond=0) - profile.backdate_time
     wanted = begin + profile.validity_time - timedelta(seconds=1)
     urls = (
@@ -133,7 +149,7 @@ def _certificate(
         *(("issuer", url) for url in profile.ca_issuers),
     )
     return CertificateToBe(
-        subject=f"CN={name}" if taken else "",
+        subject=subjects.to_name(subjects.compose(csr, profile)).rfc4514_string(),
         names=csr.names,
         key_usage=profile.usages_for(csr.key.family),
         extended_key_usage=profile.extended_key_usage,
@@ -141,6 +157,9 @@ def _certificate(
         not_after=min(wanted, issuer.not_valid_after_utc),
         cut_short=issuer.not_valid_after_utc < wanted,
         urls=urls,
+        ca=profile.ca,
+        powers=told.powers(profile),
+        dropped=told.dropped(csr, profile),
     )
 
 
@@ -164,6 +183,27 @@ def _unusual(
             found.append(f"It asks for {len(csr.names)} names.")
         if csr.unsupported_names:
             found.append("It asks for names of a kind that is never issued.")
+        if any(part.startswith("extension ") for part in csr.ignored):
+            found.append("It asks for extensions that are dropped.")
     if certificate is not None and certificate.cut_short:
         found.append("It would end early, together with its issuing CA.")
+    return found
+
+
+def _unusual_since(past: Past, facts: Facts) -> list[str]:
+    found: list[str] = []
+    if past.first:
+        found.append("It is the first request of this requester.")
+    count = 0 if facts.csr is None else len(facts.csr.names)
+    if past.new_names and len(past.new_names) == count:
+        each = "Its name was never" if count == 1 else "None of its names was ever"
+        found.append(f"{each} issued before.")
+    elif past.new_names:
+        more = len(past.new_names) - SHOWN_NEW_NAMES
+        shown = ", ".join(str(name) for name in past.new_names[:SHOWN_NEW_NAMES])
+        found.append(f"Never issued before: {shown}{f' and {more} more' if more > 0 else ''}.")
+    if past.key_of_others:
+        found.append("Its key came in a request of somebody else, too.")
+    if past.key_issued:
+        found.append("Its key has a certificate already.")
     return found

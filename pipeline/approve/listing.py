@@ -20,13 +20,17 @@ def listing(facts: Sequence[Facts], now: datetime) -> RenderableType:
     return Group(*(part for one in facts for part in _entry(one, now)))
 
 
+def _subject(facts: Facts) -> str:
+    return harmless(facts.certificate.subject) if facts.certificate is not None else "no names"
+
+
 def _entry(facts: Facts, now: datetime) -> list[RenderableType]:
     request = facts.request
     who = "anonymous" if request.requester is None else f"“{harmless(request.requester)}”"
     names = [] if facts.csr is None else [harmless(name.value) for name in facts.csr.names]
     more = f", … ({len(names)} names)" if len(names) > SHOWN_NAMES else ""
     below = [
-        Text(", ".join(names[:SHOWN_NAMES]) + more if names else "no names"),
+        Text(", ".join(names[:SHOWN_NAMES]) + more if names else _subject(facts)),
         Text(f"{harmless(request.profile_name)}, by {who}"),
         *(Text(f"! {harmless(sentence)}", "yellow") for sentence in facts.unusual),
     ]

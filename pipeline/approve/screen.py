@@ -113,9 +113,11 @@ def _request(facts: Facts, me: str, now: datetime) -> Iterable[Row]:
     if request.comment:
         yield "Comment", Text(f"“{harmless(request.comment, SHOWN_OF_COMMENT)}”")
     yield "Rule", _rule(request.rule)
-    if facts.csr is not None and facts.csr.ignored:
-        ignored = "; ".join(harmless(part, 200) for part in facts.csr.ignored)
-        yield "Ignored", Text(f"in the CSR: {ignored}")
+    if facts.csr is not None:
+        found = facts.certificate.dropped if facts.certificate else facts.csr.ignored
+        if found:
+            ignored = "; ".join(harmless(part, 200) for part in found)
+            yield "Ignored", Text(f"in the CSR: {ignored}")
     if request.decisions:
         yield "Decisions", Text("\n").join(_decision(d, me) for d in request.decisions)
 
@@ -131,6 +133,8 @@ def _certificate(facts: Facts) -> Iterable[Row]:
         yield "Profile", Text.assemble((harmless(profile.name), "bold"), harmless(more))
     if certificate is not None:
         yield "Key use", Text(_usages(certificate))
+        for label, sentence in certificate.powers:
+            yield label, Text(harmless(sentence), "bold")
         yield "Valid", Text(_validity(certificate))
         for kind, url in certificate.urls:
             yield "URL", Text(f"{kind}: {harmless(url)}")
@@ -158,7 +162,8 @@ def _names(names: tuple[Name, ...]) -> Text:
 
 def _usages(certificate: CertificateToBe) -> str:
     usages = [*certificate.key_usage, *certificate.extended_key_usage]
-    return ", ".join(harmless(usage).replace("_", " ") for usage in usages) + "; no CA"
+    found = ", ".join(harmless(usage).replace("_", " ") for usage in usages)
+    return found if certificate.ca else f"{found}; no CA"
 
 
 def _validity(certificate: CertificateToBe) -> str:

@@ -8,9 +8,11 @@ from cryptography import x509
 
 from pipeline.clock import now
 from pipeline.commands.audit_listing import as_lines, moment, plain
+from pipeline.commands.check_certificates import check_certificates
 from pipeline.commands.operators import operator
 from pipeline.commands.options import answer, config_option, json_option
 from pipeline.commands.signer_database import RequestId, signer_database
+from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.crypto.note import NoteRefused, Verifier
 from pipeline.database.advance import record
 from pipeline.errors import HttpcaError, SettingsError
@@ -30,6 +32,9 @@ NOT_YET = 5
 @click.group()
 def audit() -> None:
     """Look into the signer's audit, verify it, and prove what is in it."""
+
+
+audit.add_command(check_certificates)
 
 
 @audit.command("list")
@@ -149,7 +154,7 @@ def _trusted(key: str) -> list[Verifier]:
 
 def _load(file: Path) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(file.read_bytes())
+        return certificate_from_pem(file.read_bytes())
     except ValueError as error:
         raise HttpcaError(f"{file}: holds no certificate in PEM") from error
 

@@ -53,5 +53,5 @@ def certificate_to_be(
 def _stand_in(now: datetime) -> Issuer:
     """Return an issuing CA for the look of a certificate: extensions name its key."""
     key = generate("ec:P-256")
-    certificate = make_root(key, "not known here", now, serial=1)
+    certificate = make_root(key, "not known here", now, serial=1, path_length=None)
     return Issuer(certificate, certificate.fingerprint(SHA256()).hex(), (), b"", None)

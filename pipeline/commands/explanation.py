@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pipeline.commands.certificate_to_be import CertificateToBe
 from pipeline.crypto.csr import Csr
+from pipeline.crypto.told import dropped
 from pipeline.crypto.visible import visible
 from pipeline.signer.policy import DEFAULT, PROFILE, Explanation, Verdict
 
@@ -37,7 +38,7 @@ def to_plain(csr: Csr, explanation: Explanation, made: CertificateToBe) -> dict[
             "subject": csr.subject,
             "names": [str(name) for name in csr.names],
             "key": csr.key.kind,
-            "ignored": list(csr.ignored),
+            "ignored": list(_ignored(csr, explanation)),
         },
     }
 
@@ -52,7 +53,7 @@ def as_text(csr: Csr, explanation: Explanation, profile: str, made: CertificateT
         f"Key:     {csr.key.kind}",
         f"Profile: {visible(profile)}",
     ]
-    lines += [f"Ignored: {visible(ignored)}" for ignored in csr.ignored]
+    lines += [f"Ignored: {visible(ignored)}" for ignored in _ignored(csr, explanation)]
     lines.append("")
     for trial in explanation.trials:
         if trial.matched:
@@ -61,6 +62,11 @@ def as_text(csr: Csr, explanation: Explanation, profile: str, made: CertificateT
             lines.append(f"- {visible(trial.rule)}: {visible('; '.join(trial.mismatches))}")
     lines.append(_verdict(explanation.verdict))
     return "\n".join([*lines, *_certificate(made)])
+
+
+def _ignored(csr: Csr, explanation: Explanation) -> tuple[str, ...]:
+    profile = explanation.verdict.profile
+    return csr.ignored if profile is None else dropped(csr, profile)
 
 
 def _certificate(made: CertificateToBe) -> Iterator[str]:

@@ -115,10 +115,12 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names(csr: bytes) -> list[str]:
+    """Return the names; without any, the subject by which the request is known."""
     try:
-        return [str(name) for name in csrs.read(csr).names]
+        read = csrs.read(csr)
     except RequesterError:
         return []
+    return [str(name) for name in read.names] or [read.subject]
 
 
 def _time(moment: datetime) -> str:

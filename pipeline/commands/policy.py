@@ -26,10 +26,18 @@ def policy() -> None:
 @json_option
 def check(file: Path, directory: Path | None, as_json: bool) -> None:
     """Check that a policy file is right. It is not used by this, and no signer is told."""
+    from pipeline.clock import now
+    from pipeline.errors import SettingsError
+    from pipeline.run.signer_side import load_issuers
     from pipeline.signer.policy_file import load
+    from pipeline.signer.reach import without_room
     from settings.signer import load_signer
 
     found = load(file, load_signer(directory).active_issuers() if directory else None)
+    if directory:
+        issuers = load_issuers(load_signer(directory), directory, now, signs=False)
+        if problem := "; ".join(without_room(found, issuers)):
+            raise SettingsError(file, "", problem)
     rules = [{"name": rule.name, "action": rule.action} for rule in found.rules]
     answer(
         as_json,

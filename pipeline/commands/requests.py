@@ -116,7 +116,7 @@ def re_evaluate_(
         raise click.UsageError("say which requests: their ids, or --all-waiting")
     settings = load_signer(directory)
     issuers = load_issuers(settings, directory, now, signs=False)
-    if problem := policy_problem(settings, Trust(directory / "trusted")):
+    if problem := policy_problem(settings, Trust(directory / "trusted"), issuers):
         raise operate.NotPossible(problem)
     policy = load(directory / "policy.toml", settings.active_issuers())
     terms = Terms(

@@ -74,6 +74,14 @@ from pipeline.commands.options import answer, json_option
     help="In the CA certificates: NAME Root CA, NAME Issuing CA.",
 )
 @click.option(
+    "--ca-path-length",
+    metavar="N",
+    type=int,
+    default=0,
+    show_default=True,
+    help="How many CAs may stand below the issuing CA: more than none for profiles of CAs.",
+)
+@click.option(
     "--passphrase-file",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -121,6 +129,7 @@ def setup(
     tls: Literal["made", "yours", "none"],
     ca_key: str,
     ca_name: str,
+    ca_path_length: int,
     passphrase_file: Path | None,
     ca_token: str,
     pin_file: Path | None,
@@ -163,6 +172,7 @@ def setup(
             approver_broker=approver_broker or broker,
             ca_key=ca_key,
             ca_name=ca_name,
+            ca_path_length=ca_path_length,
             passphrase_file=passphrase_file,
             ca_token=ca_token,
             pin_file=pin_file,

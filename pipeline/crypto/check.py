@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from pipeline.crypto import spiffe, subject
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Kind, Name
 from pipeline.crypto.profile import Profile
@@ -42,7 +43,27 @@ KIND: Final[dict[Kind, str]] = {
         "Profile “%(profile)s” allows no URIs, but the CSR requests “%(name)s”. Remove it or choose"
         " another profile."
     ),
+    "upn": N_(
+        "Profile “%(profile)s” allows no user principal names, but the CSR requests “%(name)s”."
+        " Remove it or choose another profile."
+    ),
 }
+TOO_MANY_OF_KIND: Final = N_(
+    "The CSR has %(count)d names of the kind “%(kind)s”; profile “%(profile)s” allows %(allowed)d."
+    " Spread them over several CSRs."
+)
+SPIFFE: Final = N_(
+    "Profile “%(profile)s” wants exactly one URI, which is the SPIFFE ID of a workload, as in"
+    " “spiffe://example.org/service”. The CSR does not have that."
+)
+EXTRA_SUBJECT: Final = N_(
+    "The CSR's subject has “%(name)s”, which profile “%(profile)s” does not take over. Make the CSR"
+    " again without it."
+)
+EXTRA_EXTENSION: Final = N_(
+    "The CSR asks for the extension “%(name)s”, which certificates of profile “%(profile)s” do not"
+    " have so. Make the CSR again without it, or choose another profile."
+)
 WILDCARD: Final = N_(
     "Profile “%(profile)s” allows no wildcards, but the CSR requests “%(name)s”. List each name by"
     " itself or choose another profile."
@@ -68,15 +89,37 @@ def check(csr: Csr, profile: Profile) -> None:
     """Check that a certificate may be made from the CSR under the profile.
 
     Raises:
-        Refused: ``key-not-allowed``, ``no-names``, ``too-many-names`` or ``name-not-allowed``.
+        Refused: ``key-not-allowed``, ``no-names``, ``too-many-names``, ``name-not-allowed``,
+            ``subject-not-allowed`` or ``extension-not-allowed``.
     """
     _check_key(csr, profile)
     if csr.unsupported_names:
         raise Refused("name-not-allowed", UNSUPPORTED, name=csr.unsupported_names[0])
-    if not csr.names:
-        if csr.common_name:
-            raise Refused("no-names", ONLY_COMMON_NAME, name=visible(csr.common_name, 70))
-        raise Refused("no-names", NO_NAMES)
+    if profile.names:
+        check_presence(csr)
+    _check_count(csr, profile)
+    for name in csr.names:
+        _check_name(name, profile)
+    uris = [name for name in csr.names if name.kind == "uri"]
+    if profile.spiffe and not (len(uris) == 1 and spiffe.is_workload(uris[0])):
+        raise Refused("name-not-allowed", SPIFFE, profile=profile.name)
+    _check_extras(csr, profile)
+
+
+def check_presence(csr: Csr) -> None:
+    """Check that there is a name at all.
+
+    Raises:
+        Refused: ``no-names``.
+    """
+    if csr.names:
+        return
+    if csr.common_name:
+        raise Refused("no-names", ONLY_COMMON_NAME, name=visible(csr.common_name, 70))
+    raise Refused("no-names", NO_NAMES)
+
+
+def _check_count(csr: Csr, profile: Profile) -> None:
     if len(csr.names) > profile.max_names:
         raise Refused(
             "too-many-names",
@@ -85,8 +128,36 @@ def check(csr: Csr, profile: Profile) -> None:
             profile=profile.name,
             allowed=profile.max_names,
         )
-    for name in csr.names:
-        _check_name(name, profile)
+    for kind, most in profile.most_of_kind().items():
+        count = sum(name.kind == kind for name in csr.names)
+        if count > most:
+            raise Refused(
+                "too-many-names",
+                TOO_MANY_OF_KIND,
+                count=count,
+                kind=kind,
+                profile=profile.name,
+                allowed=most,
+            )
+
+
+def _check_extras(csr: Csr, profile: Profile) -> None:
+    """Check what goes into the subject, and what would be left out of subject and extensions."""
+    taken = subject.compose(csr, profile)
+    if profile.extra_subject == "refuse":
+        for part in subject.left_out(csr, taken):
+            raise Refused(
+                "subject-not-allowed", EXTRA_SUBJECT, name=str(part), profile=profile.name
+            )
+    for request in csr.extensions:
+        refused = (
+            not request.fits(profile)
+            if profile.extra_extensions == "refuse"
+            else profile.extra_extensions == "refuse_dangerous" and request.is_dangerous(profile)
+        )
+        if refused:
+            name = visible(str(request), 200)
+            raise Refused("extension-not-allowed", EXTRA_EXTENSION, name=name, profile=profile.name)
 
 
 def _check_key(csr: Csr, profile: Profile) -> None:

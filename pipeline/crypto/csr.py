@@ -9,11 +9,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from pipeline.crypto import pem, public_keys, requested, weak_keys
+from pipeline.crypto.extension_requests import ExtensionRequest
 from pipeline.crypto.names import Name
 from pipeline.crypto.public_keys import PublicKeyFacts
+from pipeline.crypto.subject import Part
 from pipeline.errors import N_, Refused, Unreadable
 
 _WEAK_HASHES: Final = {"md5": "MD5", "sha1": "SHA-1"}
+
+_PSS: Final = bytes.fromhex("06092a864886f70d01010a")
+"""The OID id-RSASSA-PSS in DER."""
 
 DAMAGED: Final = N_(
     "The CSR is damaged and cannot be read. Make it again, and send the file as it is."
@@ -48,7 +53,9 @@ class Csr:
     mislead are made visible, so neither goes into a certificate: ``taken_common_name`` does, which
     is the canonical text of the CN when the CN is one of ``names``. ``names`` are those of the SAN
     in its order, without duplicates; ``unsupported_names`` those of a kind that is never issued;
-    ``ignored`` what was asked for and will not be taken over, for people to read.
+    ``ignored`` what was asked for and is not taken over where the profile says nothing else, for
+    people to read. ``subject_parts`` are the attributes of the subject as the requester wrote them,
+    ``extensions`` those asked for besides names.
     """
 
     der: bytes = field(repr=False)
@@ -61,10 +68,15 @@ class Csr:
     spki: bytes = field(repr=False)
     ignored: tuple[str, ...]
     public_key: CertificatePublicKeyTypes = field(repr=False, compare=False)
+    subject_parts: tuple[Part, ...] = ()
+    extensions: tuple[ExtensionRequest, ...] = ()
 
 
-def read(octets: bytes) -> Csr:
+def read(octets: bytes, *, verified: bool = False) -> Csr:
     """Read a CSR, PEM or DER, and verify that its sender has the private key.
+
+    With ``verified`` it is one that this side has verified and stored: its signature and the strength
+    of its key, which cost more than all the rest, are not looked at again.
 
     Raises:
         TooLarge: ``too-large``, over 64 KiB.
@@ -78,12 +90,16 @@ def read(octets: bytes) -> Csr:
     except (ValueError, x509.InvalidVersion):
         raise pem.name_what_it_is(der) from None
     key = _public_key(request)
-    weak_keys.refuse_if_weak(key)
+    if not verified:
+        weak_keys.refuse_if_weak(key)
     spki = public_keys.spki(key)
     if isinstance(key, RSAPublicKey) and spki not in request.tbs_certrequest_bytes:
         # The library reads id-RSASSA-PSS keys (RFC 4055) and would certify them as ordinary ones.
-        raise Refused("key-not-allowed", PSS_KEY)
-    _verify_signature(request)
+        if _PSS in request.tbs_certrequest_bytes:
+            raise Refused("key-not-allowed", PSS_KEY)
+        raise Unreadable("not-a-csr", DAMAGED)
+    if not verified:
+        _verify_signature(request)
     asked = requested.read(request, der)
     return Csr(
         der=der,
@@ -96,6 +112,8 @@ def read(octets: bytes) -> Csr:
         spki=spki,
         ignored=asked.ignored,
         public_key=key,
+        subject_parts=asked.subject_parts,
+        extensions=asked.extensions,
     )
 
 

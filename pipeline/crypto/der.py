@@ -5,6 +5,7 @@ from typing import Final
 SEQUENCE: Final = 0x30
 BIT_STRING: Final = 0x03
 INTEGER: Final = 0x02
+UTF8_STRING: Final = 0x0C
 _VERSION: Final = 0xA0
 _LONG_FORM: Final = 0x80
 
@@ -72,6 +73,19 @@ def key_bits(spki: bytes) -> bytes:
     _, position = _content(spki, position, SEQUENCE)
     start, end = _content(spki, position, BIT_STRING)
     return spki[start + 1 : end]  # The first octet counts unused bits, of which there are none.
+
+
+def utf8_string(element: bytes) -> str:
+    """Return the text of an element that is a UTF8String and nothing more.
+
+    Raises:
+        ValueError: when it is not one.
+    """
+    start, end = _content(element, 0, UTF8_STRING)
+    text = element[start:end].decode("utf-8")
+    if encode(UTF8_STRING, element[start:end]) != element:
+        raise ValueError("this is not the DER of a text")
+    return text
 
 
 def _content(der: bytes, position: int, tag: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ A :class:`Name` is only ever made by the functions of this module, so its value 
 names are the same exactly when they are equal.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -15,7 +16,7 @@ from pipeline.crypto import domains, uris
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, Refused
 
-Kind = Literal["dns", "ip", "email", "uri"]
+Kind = Literal["dns", "ip", "email", "uri", "upn"]
 
 MAX_LOCAL_PART: Final = 64
 MAX_EMAIL: Final = 254
@@ -25,7 +26,10 @@ MAX_EMAIL: Final = 254
 _LOCAL_PART: Final = re.compile(
     r"[A-Za-z0-9!#$%&'+/=?^_`{|}~\-]+(?:\.[A-Za-z0-9!#$%&'+/=?^_`{|}~\-]+)*"
 )
-_PREFIX: Final = {"dns": "DNS", "ip": "IP", "email": "email", "uri": "URI"}
+_PREFIX: Final = {"dns": "DNS", "ip": "IP", "email": "email", "uri": "URI", "upn": "UPN"}
+
+UPN_OID: Final = "1.3.6.1.4.1.311.20.2.3"
+"""The otherName of a user principal name, with which people sign in to Windows domains."""
 
 NOT_IP: Final = N_("“%(name)s” is not an IP address.")
 MAPPED_IP: Final = N_(
@@ -33,6 +37,11 @@ MAPPED_IP: Final = N_(
 )
 NOT_EMAIL: Final = N_(
     "“%(name)s” is not an e-mail address that can be certified: write it as “name@example.com”."
+)
+
+NOT_UPN: Final = N_(
+    "“%(name)s” is not a user principal name that can be certified: write it as"
+    " “name@example.com”, in ASCII."
 )
 
 
@@ -43,8 +52,13 @@ class Name(msgspec.Struct, frozen=True, order=True):
     value: str
 
     def __str__(self) -> str:
-        """Return the name as OpenSSL writes it in a SAN: ``DNS:example.com``."""
+        """Return the name as OpenSSL writes it in a SAN: ``DNS:example.com``; ``UPN:`` is ours."""
         return f"{_PREFIX[self.kind]}:{self.value}"
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the name, by which it is found again, however long it is."""
+        return hashlib.sha256(str(self).encode()).digest()
 
     @property
     def is_wildcard(self) -> bool:
@@ -60,7 +74,7 @@ class Name(msgspec.Struct, frozen=True, order=True):
         """Return the text for people: as its value, with U-labels in place of A-labels."""
         if self.kind == "dns":
             return domains.to_unicode(self.value)
-        if self.kind == "email":
+        if self.kind in ("email", "upn"):
             local, _, domain = self.value.rpartition("@")
             return f"{local}@{domains.to_unicode(domain)}"
         return self.value
@@ -108,6 +122,19 @@ def email(text: str) -> Name:
     return Name("email", f"{local}@{domains.canonical(domain)}")
 
 
+def upn(text: str) -> Name:
+    """Return the user principal name: all in lower case, since its readers compare without case.
+
+    Raises:
+        Refused: ``invalid-name``.
+    """
+    try:
+        found = email(text.lower() if text.isascii() else text)
+    except Refused:
+        raise Refused("invalid-name", NOT_UPN, name=visible(text, 120)) from None
+    return Name("upn", found.value)
+
+
 def uri(text: str) -> Name:
     """Return the URI; see :func:`pipeline.crypto.uris.canonical`.
 
@@ -122,6 +149,7 @@ _PARSERS: Final[dict[Kind, Callable[[str], Name]]] = {
     "ip": ip,
     "email": email,
     "uri": uri,
+    "upn": upn,
 }
 
 

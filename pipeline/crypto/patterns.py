@@ -13,8 +13,11 @@ from pipeline.errors import Refused
 ALLOWED: Final = (
     "a pattern is one of: example.com (exactly this name), *.example.com (every name below it, not"
     " itself), 10.0.0.0/8, fd00::/8 or one IP address, user@example.com, *@example.com,"
-    " spiffe://example.org/path (exactly), spiffe://example.org/* (every path below)"
+    " UPN:user@example.com, UPN:*@example.com, spiffe://example.org/path (exactly),"
+    " spiffe://example.org/* (every path below)"
 )
+_UPN: Final = "UPN:"
+"""What a pattern of user principal names begins with, since they look like e-mail addresses."""
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -56,7 +59,7 @@ class Pattern(msgspec.Struct, frozen=True):
             # A query is nobody's path segment: only an exact pattern covers one.
             below = len(value) > len(self.head) and value.startswith(self.head)
             return below and "?" not in value
-        return value == self.text
+        return value == self.text.removeprefix(_UPN)
 
 
 @lru_cache(maxsize=4096)
@@ -68,6 +71,9 @@ def _parse(text: str) -> Pattern:
 
 
 def _read(text: str) -> Pattern:
+    if text.startswith(_UPN):
+        mailbox = _email(text.removeprefix(_UPN).lower())
+        return Pattern(f"{_UPN}{mailbox.text}", "upn", tail=mailbox.tail)
     if "://" in text or text.startswith("urn:"):
         return _uri(text)
     if "@" in text:

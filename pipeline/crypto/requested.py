@@ -1,7 +1,8 @@
 """What a CSR asks for: subject and extensions, in our own words.
 
-Only names are ever taken over into a certificate; everything else comes from its profile. What is
-left out is listed, so that requester and approver see it.
+Only names, and the parts of the subject that its profile lists, are ever taken over into a
+certificate; everything else comes from the profile. What is left out is listed, so that requester and
+approver see it.
 """
 
 from ipaddress import IPv4Address, IPv6Address
@@ -11,9 +12,13 @@ import msgspec
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from pipeline.crypto import names
+from pipeline.crypto import der as ders
+from pipeline.crypto import extension_requests, names, subject
+from pipeline.crypto.certificates import extension_of
+from pipeline.crypto.extension_requests import ExtensionRequest, title_of
 from pipeline.crypto.names import Name
 from pipeline.crypto.quiet import quietly
+from pipeline.crypto.subject import Part
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, Refused, Unreadable
 
@@ -25,7 +30,7 @@ DAMAGED: Final = N_(
 )
 UNSUPPORTED_KIND: Final = N_(
     "The CSR requests a name of a kind that is never issued here. Request only DNS names, IP"
-    " addresses, e-mail addresses and URIs."
+    " addresses, e-mail addresses, URIs and user principal names."
 )
 NETWORK: Final = N_(
     "“%(name)s” is a range of IP addresses. Request each address by itself, as in IP:192.0.2.1."
@@ -41,6 +46,8 @@ class Requested(msgspec.Struct, frozen=True):
     names: tuple[Name, ...]
     unsupported_names: tuple[str, ...]
     ignored: tuple[str, ...]
+    subject_parts: tuple[Part, ...]
+    extensions: tuple[ExtensionRequest, ...]
 
 
 def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
@@ -51,7 +58,7 @@ def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
         Refused: ``invalid-name``.
     """
     try:
-        subject, extensions = quietly(lambda: (request.subject, request.extensions), der)
+        asked_subject, extensions = quietly(lambda: (request.subject, request.extensions), der)
         attributes = request.attributes
     except x509.UnsupportedGeneralNameType:
         raise Refused("name-not-allowed", UNSUPPORTED_KIND) from None
@@ -60,39 +67,42 @@ def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
     wanted: dict[Name, None] = {}
     unsupported: list[str] = []
     ignored: list[str] = []
+    others: list[ExtensionRequest] = []
     for extension in extensions:
         if isinstance(extension.value, x509.SubjectAlternativeName):
             _sort_names(extension.value, wanted, unsupported)
         else:
-            ignored.append(f"extension {_title(extension.oid)}")
-    common_name, taken = _common_name(subject, wanted)
-    ignored = _ignored_subject(subject, taken is not None) + ignored
+            others.append(extension_requests.read(extension))
+            ignored.append(f"extension {others[-1].title}")
+    common_name, taken = _common_name(asked_subject, wanted)
+    ignored = _ignored_subject(asked_subject, taken is not None) + ignored
     ignored += [
-        f"attribute {_title(attribute.oid)}"
+        f"attribute {title_of(attribute.oid)}"
         for attribute in attributes
         if attribute.oid.dotted_string != _EXTENSION_REQUEST
     ]
     return Requested(
-        subject=visible(subject.rfc4514_string()),
+        subject=visible(asked_subject.rfc4514_string()),
         common_name=None if common_name is None else visible(common_name),
         taken_common_name=taken,
         names=tuple(wanted),
         unsupported_names=tuple(unsupported),
         ignored=tuple(ignored),
+        subject_parts=subject.parts_of(asked_subject),
+        extensions=tuple(others),
     )
 
 
 def names_in(certificate: x509.Certificate) -> tuple[x509.Name, tuple[Name, ...]]:
-    """Return the subject of a certificate and the names in its SAN.
+    """Return the subject of a certificate and the names in its SAN, none when there is no SAN.
 
     Raises:
-        ValueError: when its extensions cannot be read, or it has no SAN or one of another kind.
+        ValueError: when its extensions cannot be read, or one of the names is of another kind.
         Refused: ``invalid-name``.
     """
-    try:
-        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        raise ValueError("there is no SAN") from None
+    san = extension_of(certificate, x509.SubjectAlternativeName)
+    if san is None:
+        return certificate.subject, ()
     wanted: dict[Name, None] = {}
     unsupported: list[str] = []
     _sort_names(san, wanted, unsupported)
@@ -125,6 +135,11 @@ def _name(general_name: x509.GeneralName) -> Name | str:
             return names.email(general_name.value)
         case x509.UniformResourceIdentifier():
             return names.uri(general_name.value)
+        case x509.OtherName() if general_name.type_id.dotted_string == names.UPN_OID:
+            try:
+                return names.upn(ders.utf8_string(general_name.value))
+            except ValueError:
+                raise Refused("invalid-name", names.NOT_UPN, name="UPN") from None
         case x509.OtherName():
             return f"otherName {general_name.type_id.dotted_string}"
         case x509.DirectoryName():
@@ -135,9 +150,9 @@ def _name(general_name: x509.GeneralName) -> Name | str:
             return type(general_name).__name__
 
 
-def _common_name(subject: x509.Name, wanted: dict[Name, None]) -> tuple[str | None, str | None]:
+def _common_name(asked: x509.Name, wanted: dict[Name, None]) -> tuple[str | None, str | None]:
     """Return the CN as it stands, and its canonical text when it is one of the names."""
-    found = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    found = asked.get_attributes_for_oid(NameOID.COMMON_NAME)
     if not found:
         return None, None
     text = str(found[-1].value)
@@ -154,28 +169,9 @@ def _common_name(subject: x509.Name, wanted: dict[Name, None]) -> tuple[str | No
     return text, None
 
 
-def _ignored_subject(subject: x509.Name, common_name_taken: bool) -> list[str]:
+def _ignored_subject(asked: x509.Name, common_name_taken: bool) -> list[str]:
     return [
         visible(f"subject {attribute.rfc4514_string()}", 200)
-        for attribute in subject
+        for attribute in asked
         if not (common_name_taken and attribute.oid == NameOID.COMMON_NAME)
     ]
-
-
-_TITLES: Final = {
-    "1.3.6.1.4.1.311.13.2.3": "Microsoft OS version",
-    "1.3.6.1.4.1.311.21.20": "Microsoft client information",
-    "1.3.6.1.4.1.311.13.2.2": "Microsoft enrolment provider",
-    "1.3.6.1.4.1.311.20.2": "Microsoft certificate template name",
-    "1.3.6.1.4.1.311.21.7": "Microsoft certificate template",
-    "1.3.6.1.4.1.311.21.10": "Microsoft application policies",
-    "1.2.840.113549.1.9.15": "S/MIME capabilities",
-}
-
-
-def _title(oid: x509.ObjectIdentifier) -> str:
-    """Return the readable name of an extension or attribute, or its number."""
-    known: str = oid._name  # The library's table of names has no public door.
-    if known != "Unknown OID":
-        return known
-    return _TITLES.get(oid.dotted_string, oid.dotted_string)

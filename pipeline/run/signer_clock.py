@@ -57,7 +57,7 @@ def main(directory: Path) -> int:
     warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
-    database = open_database(settings.database, pool_size=4)
+    database = open_database(settings.database, pool_size=4, by_keys=True)
     try:
         Patience(stopping)(lambda: check(database, "signer", directory))
     except Stopped:
@@ -188,7 +188,9 @@ class SignerClock:
     def look_at_policy(self) -> None:
         """Write down what is wrong with the policy file, also while no worker needs it."""
         side = self.side
-        note_problem(side.database, policy_problem(side.settings, side.trust), side.now())
+        note_problem(
+            side.database, policy_problem(side.settings, side.trust, side.issuers), side.now()
+        )
 
     def announce(self) -> None:
         """Tell the web side the issuing CAs; it may have lost them or never heard."""

@@ -34,7 +34,7 @@ from pipeline.signer.policy import Policy
 from pipeline.signer.policy_file import load
 from pipeline.signer.policy_record import note_policy, note_problem
 from pipeline.signer.policy_source import PolicySource
-from pipeline.signer.reach import out_of_reach
+from pipeline.signer.reach import unfit
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import audit
 from pipeline.stages import Role
@@ -91,7 +91,7 @@ def open_signer_side(
             lambda found: note_policy(database, found, clock()),
             issuers=settings.active_issuers(),
             troubled=lambda problem: note_problem(database, problem, clock()),
-            unfit=lambda found: out_of_reach(found, trusted_approvers(trust)),
+            unfit=lambda found: unfit(found, trusted_approvers(trust), issuers),
         )
     else:
         policy = partial(load, policy_file, settings.active_issuers())
@@ -162,15 +162,15 @@ def _watched(me: OwnIdentity, trust: Trust, issuers: Issuers) -> list[Watched]:
     return found
 
 
-def policy_problem(settings: SignerSettings, trust: Trust) -> str:
+def policy_problem(settings: SignerSettings, trust: Trust, issuers: Issuers) -> str:
     """Return what is wrong with the policy file of a signer's folder; "" when nothing is."""
     file = Path(settings.directory) / "policy.toml"
     try:
         policy = load(file, settings.active_issuers())
-        unfit = "; ".join(out_of_reach(policy, trusted_approvers(trust)))
+        problems = "; ".join(unfit(policy, trusted_approvers(trust), issuers))
     except SettingsError as error:
         return str(error)
-    return f"{file}: {unfit}" if unfit else ""
+    return f"{file}: {problems}" if problems else ""
 
 
 def trusted_approvers(trust: Trust) -> set[str]:

@@ -116,8 +116,8 @@ def _fill(
     _trust(directory / "web", authority, senders)
     _trust(directory / "signer", authority, senders | approvers)
     _certificate_authority(directory, options, passphrase, moment)
-    policy = resources("settings").joinpath("policy.toml").read_bytes()
-    files.write(directory / "signer" / "policy.toml", policy)
+    for name in ("policy.toml", "more-profiles.toml"):
+        files.write(directory / "signer" / name, resources("settings").joinpath(name).read_bytes())
     audit_key.make(directory / "signer")
 
 
@@ -148,7 +148,10 @@ def _certificate_authority(
         raise SettingsError(COMMAND, "--ca-key", str(error)) from error
     key = _issuing_key(online, options, passphrase)
     name = options.ca_name
-    root = ca.make_root(root_key, f"{name} Root CA", moment, x509.random_serial_number())
+    below = options.ca_path_length
+    root = ca.make_root(
+        root_key, f"{name} Root CA", moment, x509.random_serial_number(), path_length=below + 1
+    )
     issuing = ca.make_issuing(
         key.public_key,
         f"{name} Issuing CA",
@@ -156,6 +159,7 @@ def _certificate_authority(
         root_key,
         moment,
         x509.random_serial_number(),
+        path_length=below,
     )
     key_file.save(offline / "root.key", root_key, passphrase)
     files.write_certificate(offline / "root.pem", root)

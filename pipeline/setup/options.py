@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.crypto.identity import APPROVER_NAME
+from pipeline.crypto.profile_problems import LONGEST_PATH
 from pipeline.errors import SettingsError
 from pipeline.setup.grants.servers import Servers
 from pipeline.signer.keys.uri import KeyUri
@@ -32,7 +33,8 @@ class SetupOptions:
 
     A relative SQLite path is below the folder of its side. ``approver_database`` is how approvers
     reach the signer's database; as the signer itself when empty. ``ca_key`` is ``ec:P-256``,
-    ``ec:P-384``, ``ed25519`` or ``rsa:2048`` to ``rsa:4096``; ``ca_token`` the PKCS #11 URI of the
+    ``ec:P-384``, ``ed25519`` or ``rsa:2048`` to ``rsa:4096``; ``ca_path_length`` how many CAs may stand
+    below the issuing CA; ``ca_token`` the PKCS #11 URI of the
     issuing key, when that is made in a token, and ``pin_file`` holds the token's PIN (it is asked for
     when there is none). ``development`` makes what `httpca dev` runs: requests without a token, and a
     log for people. With ``servers`` every process gets an account of its own there, and the databases'
@@ -48,6 +50,7 @@ class SetupOptions:
     approver_broker: str = EMBEDDED
     ca_key: str = "ec:P-256"
     ca_name: str = "HttpCA"
+    ca_path_length: int = 0
     passphrase_file: Path | None = None
     ca_token: str = ""
     pin_file: Path | None = None
@@ -109,6 +112,9 @@ class SetupOptions:
             if name in SIDE_NAMES:
                 problem = f"{name!r} means a side; choose another name"
                 raise SettingsError(COMMAND, "--approver", problem)
+        if not 0 <= self.ca_path_length <= LONGEST_PATH:
+            problem = f"found {self.ca_path_length}; allowed are 0 to {LONGEST_PATH} CAs below it"
+            raise SettingsError(COMMAND, "--ca-path-length", problem)
         if not self.ca_name.isprintable() or not 1 <= len(self.ca_name) <= LONGEST_CA_NAME:
             problem = f"a name has 1 to {LONGEST_CA_NAME} visible characters"
             raise SettingsError(COMMAND, "--ca-name", problem)

@@ -23,7 +23,9 @@ database = {database}
 broker = {broker}
 
 # The profiles that the form offers. What they mean stands in the signer's policy.toml.
-profiles = ["server", "client"]
+profiles = ["server", "client", "server-client", "email", "spiffe"]
+# Those of them whose CSRs have a subject and no names (code-signing, ocsp-responder, sub-ca).
+# profiles_without_names = []
 
 # Protects the form against forgery by other sites; the same for every process `web`.
 secret = {secret}
@@ -87,7 +89,7 @@ _APPROVER = """\
 role = "approver"
 name = {quoted_name}
 
-# The signer's database, of which an approver reads three views and needs no other right.
+# The signer's database, of which an approver reads four views and needs no other right.
 signer_database = {database}
 
 # The broker, with an account that may only publish to the queue signer.decide. With "memory:"

@@ -6,23 +6,26 @@ result with the request and the TBS. Nothing here knows of time or randomness bu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from pipeline.crypto import der, public_keys, requested
+from pipeline.crypto import der, public_keys, requested, subject
+from pipeline.crypto.certificates import (
+    certificate_from_der,
+    extension_of,
+    is_issued_by,
+    public_key_of,
+)
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable, Refused
 from pipeline.signer import extensions, throw_away
 from pipeline.signer.issuer import Issuer
-
-MAX_COMMON_NAME: Final = 64
-"""Characters (ub-common-name, RFC 5280 appendix A.1)."""
+from pipeline.signer.shape import Shape, shape_of
 
 _RANDOM_OCTETS: Final = 19
 _SECOND: Final = timedelta(seconds=1)
@@ -30,12 +33,18 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A certificate but for its signature. ``not_after`` is the last second that it is valid in."""
+    """A certificate but for its signature. ``not_after`` is the last second that it is valid in.
+
+    ``certificate`` (DER) is the same with the signature of a throw-away key; ``shape`` is what is the
+    same in all that look alike.
+    """
 
     tbs: bytes
     serial: int
     not_before: datetime
     not_after: datetime
+    certificate: bytes = field(repr=False)
+    shape: Shape = field(repr=False)
 
 
 def new_serial(random_octets: Callable[[int], bytes]) -> int:
@@ -50,24 +59,32 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
     """Return the TBS that the profile makes of the CSR. The CSR has been checked against it.
 
     Raises:
-        ItemFailed: when the issuer is not valid now.
+        ItemFailed: when the issuer is not valid now, or may not issue such a certificate.
     """
     not_before, not_after = _validity(profile, issuer, now)
     # The CA key is not touched until the TBS is committed: a throw-away key stands in for it.
     stand_in = throw_away.key_like(issuer.kind)
-    subject = _subject(csr)
+    named = _subject(csr, profile)
+    _ensure_below(named, profile, issuer)
     builder = (
         extensions.builder_for(profile, csr.key.family, issuer)
-        .subject_name(subject)
+        .subject_name(named)
         .public_key(csr.public_key)
         .serial_number(serial)
         .not_valid_before(not_before)
         .not_valid_after(not_after)
     )
     # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
-    builder = extensions.add_own(builder, csr, critical_names=not subject.rdns)
+    builder = extensions.add_own(builder, csr, critical_names=not named.rdns)
     certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
-    return Prepared(certificate.tbs_certificate_bytes, serial, not_before, not_after)
+    return Prepared(
+        certificate.tbs_certificate_bytes,
+        serial,
+        not_before,
+        not_after,
+        certificate.public_bytes(Encoding.DER),
+        shape_of(csr, profile, issuer, named, not_before, not_after),
+    )
 
 
 def sign(tbs: bytes, issuer: Issuer) -> bytes:
@@ -93,8 +110,11 @@ def assemble(tbs: bytes, signature: bytes) -> bytes:
         raise ItemFailed(str(error)) from None
 
 
-def verify(certificate_der: bytes, tbs: bytes, csr: Csr, issuer: Issuer) -> None:
-    """Compare a finished certificate with its TBS, its request, and its issuer.
+def verify(
+    certificate_der: bytes, tbs: bytes, csr: Csr, profile: Profile | None, issuer: Issuer
+) -> None:
+    """Compare a finished certificate with its TBS, its request, its profile's subject and claim to be
+    a CA, and its issuer. ``profile`` is None where it is not known: after an import.
 
     Raises:
         ItemFailed: which of them it differs from.
@@ -102,20 +122,22 @@ def verify(certificate_der: bytes, tbs: bytes, csr: Csr, issuer: Issuer) -> None
     certificate = _load(certificate_der)
     if certificate.tbs_certificate_bytes != tbs:
         raise ItemFailed("the certificate differs from the TBS that was recorded for it")
-    try:
-        certificate.verify_directly_issued_by(issuer.certificate)
-    except (ValueError, TypeError, InvalidSignature):
-        raise ItemFailed("the certificate's signature is not the issuer's") from None
-    if public_keys.spki(certificate.public_key()) != csr.spki:
+    if not is_issued_by(certificate, issuer.certificate):
+        raise ItemFailed("the certificate's signature is not the issuer's")
+    if _spki(certificate) != csr.spki:
         raise ItemFailed("the certificate has another public key than the CSR")
     try:
-        subject, names = requested.names_in(certificate)
+        named, names = requested.names_in(certificate)
     except (ValueError, Refused):
         raise ItemFailed("the certificate's names cannot be read") from None
     if names != csr.names:
         raise ItemFailed("the certificate has other names than the CSR")
-    if subject != _subject(csr):
+    if profile is None:
+        return
+    if named != _subject(csr, profile):
         raise ItemFailed("the certificate has another subject than the CSR gives it")
+    if extension_of(certificate, x509.BasicConstraints) != extensions.basic_constraints(profile):
+        raise ItemFailed("the certificate and its profile differ on whether it is a CA")
 
 
 def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
@@ -128,27 +150,50 @@ def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
     if now > certificate.not_valid_after_utc:
         raise ItemFailed("the certificate's validity was over before it was signed")
     try:
-        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-    except (ValueError, x509.ExtensionNotFound):
-        raise ItemFailed("the recorded TBS does not name its issuer's key") from None
+        named = extension_of(certificate, x509.AuthorityKeyIdentifier)
+    except ValueError:
+        raise ItemFailed("the recorded TBS cannot be read") from None
+    if named is None:
+        raise ItemFailed("the recorded TBS does not name its issuer's key")
     same_key = named == issuer.authority_key_identifier
     if certificate.issuer != issuer.certificate.subject or not same_key:
         raise ItemFailed("the recorded TBS was made for an issuer that is no longer there")
 
 
+def _spki(certificate: x509.Certificate) -> bytes:
+    try:
+        return public_keys.spki(public_key_of(certificate))
+    except ValueError:
+        raise ItemFailed("the certificate's public key cannot be read") from None
+
+
 def _load(certificate_der: bytes) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(certificate_der)
+        return certificate_from_der(certificate_der)
     except ValueError:
         raise ItemFailed("the certificate is damaged") from None
 
 
-def _subject(csr: Csr) -> x509.Name:
-    """Return the CN when it is one of the names and short enough, else an empty subject."""
-    common_name = csr.taken_common_name
-    if common_name is None or len(common_name) > MAX_COMMON_NAME:
-        return x509.Name([])
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _subject(csr: Csr, profile: Profile) -> x509.Name:
+    try:
+        return subject.to_name(subject.compose(csr, profile))
+    except Refused as refused:
+        raise ItemFailed(str(refused)) from None
+
+
+def _ensure_below(named: x509.Name, profile: Profile, issuer: Issuer) -> None:
+    """Check that the certificate stays below its issuer.
+
+    One that bears the issuer's own name counts as self-issued: clients would count it for no CA of
+    the path, and apply no name constraints to it (RFC 5280 section 6.1).
+    """
+    if subject.same(named, issuer.certificate.subject):
+        raise ItemFailed("the certificate would have the name of its issuing CA")
+    if profile.ca and not issuer.has_room_for(profile.path_length):
+        raise ItemFailed(
+            f"the issuing CA {issuer.name} allows {issuer.room} CAs below it, and this certificate"
+            f" would take {profile.path_length + 1}"
+        )
 
 
 def _validity(profile: Profile, issuer: Issuer, now: datetime) -> tuple[datetime, datetime]:

@@ -1,5 +1,6 @@
 """The extensions of a certificate (RFC 5280 section 4.2): all from the profile but the names."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -7,10 +8,11 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from pipeline.crypto import public_keys
+from pipeline.crypto import der, names, public_keys
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
+from pipeline.crypto.subtrees import Subtree
 from pipeline.signer.issuer import Issuer
 
 
@@ -34,11 +36,12 @@ def add_own(
     builder: x509.CertificateBuilder, csr: Csr, critical_names: bool
 ) -> x509.CertificateBuilder:
     """Return the builder with the extensions that are a certificate's own: its key and names."""
-    names = x509.SubjectAlternativeName([general_name(name) for name in csr.names])
     identifier = x509.SubjectKeyIdentifier(public_keys.identifier(csr.spki))
-    return builder.add_extension(identifier, critical=False).add_extension(
-        names, critical=critical_names
-    )
+    builder = builder.add_extension(identifier, critical=False)
+    if not csr.names:
+        return builder
+    san = x509.SubjectAlternativeName([general_name(name) for name in csr.names])
+    return builder.add_extension(san, critical=critical_names)
 
 
 def general_name(name: Name) -> x509.GeneralName:
@@ -52,6 +55,9 @@ def general_name(name: Name) -> x509.GeneralName:
             return x509.RFC822Name(name.value)
         case "uri":
             return x509.UniformResourceIdentifier(name.value)
+        case "upn":
+            text = der.encode(der.UTF8_STRING, name.value.encode())
+            return x509.OtherName(x509.ObjectIdentifier(names.UPN_OID), text)
 
 
 def key_usage(*usages: str) -> x509.KeyUsage:
@@ -69,15 +75,58 @@ def key_usage(*usages: str) -> x509.KeyUsage:
     )
 
 
+def basic_constraints(profile: Profile) -> x509.BasicConstraints:
+    """Return whether certificates of the profile are a CA's, and how many may stand below it."""
+    return x509.BasicConstraints(profile.ca, profile.path_length if profile.ca else None)
+
+
+def _name_constraints(profile: Profile) -> x509.NameConstraints:
+    permitted, excluded = profile.constraints()
+    return x509.NameConstraints(_subtrees(permitted) or None, _subtrees(excluded) or None)
+
+
+def _subtrees(subtrees: Iterable[Subtree]) -> list[x509.GeneralName]:
+    found: list[x509.GeneralName] = []
+    for subtree in subtrees:
+        match subtree.kind:
+            case "dns":
+                found.append(x509.DNSName(subtree.value))
+            case "ip":
+                found.append(x509.IPAddress(subtree.network))
+            case "email":
+                found.append(x509.RFC822Name(subtree.value))
+            case "uri":
+                found.append(x509.UniformResourceIdentifier(subtree.value))
+    return found
+
+
+def _policies(profile: Profile) -> x509.CertificatePolicies:
+    found = []
+    for text in profile.certificate_policies:
+        oid, _, url = text.partition(" ")
+        statements: list[str | x509.UserNotice] = [url]
+        found.append(
+            x509.PolicyInformation(x509.ObjectIdentifier(oid), statements if url else None)
+        )
+    return x509.CertificatePolicies(found)
+
+
 def _of_profile(profile: Profile, key_family: str) -> list[Extension]:
     """Return the extensions that follow from the profile and the kind of key alone."""
     fixed = [
-        Extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
+        Extension(basic_constraints(profile), critical=True),
         Extension(key_usage(*profile.usages_for(key_family)), critical=True),
     ]
+    if profile.ca and (profile.permitted_subtrees or profile.excluded_subtrees):
+        # Critical, so that who cannot apply them refuses the CA (RFC 5280 section 4.2.1.10).
+        fixed.append(Extension(_name_constraints(profile), critical=True))
     if oids := profile.extended_key_usage_oids():
         uses = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in oids])
         fixed.append(Extension(uses, critical=False))
+    if profile.certificate_policies:
+        fixed.append(Extension(_policies(profile), critical=False))
+    if profile.ocsp_no_check:
+        fixed.append(Extension(x509.OCSPNoCheck(), critical=False))
     if profile.crl_distribution_points:
         points = [
             x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)

@@ -135,8 +135,16 @@ def _asked(
     at: datetime,
     groups: Collection[str],
 ) -> Asked:
-    of_policy = policy.people.groups_of(requester)
-    return Asked(profile_name, requester, source, at, of_policy | frozenset(groups))
+    profile = policy.profiles[profile_name]
+    return Asked(
+        profile_name,
+        requester,
+        source,
+        at,
+        policy.people.groups_of(requester) | frozenset(groups),
+        profile.powers,
+        profile.reach() if profile.ca else None,
+    )
 
 
 def _refusal(policy: Policy, csr: Csr, profile_name: str) -> Verdict | None:

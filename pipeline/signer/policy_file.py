@@ -1,8 +1,9 @@
 """Reading a policy from its TOML file: all is right, or an error says what is not and where."""
 
 import hashlib
+import json
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args
 
@@ -10,7 +11,15 @@ import msgspec
 import rfc8785
 
 from pipeline.crypto.names import Kind
-from pipeline.crypto.profile import KeyUsage, Profile, ProfileError
+from pipeline.crypto.profile import (
+    ExtraExtensions,
+    ExtraSubject,
+    Lint,
+    Profile,
+    ProfileError,
+    SubjectAttribute,
+)
+from pipeline.crypto.usages import KeyUsage, Power
 from pipeline.errors import SettingsError
 from pipeline.signer import people
 from pipeline.signer.people import TABLES, People, PeopleError
@@ -26,8 +35,14 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "action": get_args(Action),
     "key_usage": get_args(KeyUsage),
     "names": get_args(Kind),
+    "lint": get_args(Lint),
     "days": get_args(Day),
     "over_limit": get_args(OverLimit),
+    "powers": get_args(Power),
+    "subject_from_csr": get_args(SubjectAttribute),
+    "subject_required": get_args(SubjectAttribute),
+    "extra_subject": get_args(ExtraSubject),
+    "extra_extensions": get_args(ExtraExtensions),
 }
 _TYPES: Final = {
     "str": "a text in quotes",
@@ -64,7 +79,7 @@ class _PolicyFile:
         self.text = text
         try:
             self.content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also of endless numbers, and of deep lists
             raise SettingsError(path, "", f"is not TOML: {error}") from None
 
     def policy(self) -> Policy:
@@ -155,7 +170,9 @@ class _PolicyFile:
         return SettingsError(self.path, full_key + (f" (line {line})" if line else ""), problem)
 
 
-def _dangling(rule: Rule, profiles: Iterable[str], known: People) -> Iterator[tuple[str, str]]:
+def _dangling(
+    rule: Rule, profiles: Mapping[str, Profile], known: People
+) -> Iterator[tuple[str, str]]:
     """Yield what the rule names and the file does not have, and a quorum that no set can reach."""
     for name in rule.profiles or ():
         if name not in profiles:
@@ -163,6 +180,12 @@ def _dangling(rule: Rule, profiles: Iterable[str], known: People) -> Iterator[tu
                 "profiles",
                 f"there is no profile {name!r}; allowed are {_listed(profiles)}",
             )
+        elif beyond := rule.powers_beyond(profiles[name].powers):
+            problem = (
+                f"this rule signs profile {name!r} at once, which gives {_listed(beyond)}; write"
+                f" powers = {json.dumps(beyond)} to accept that, or let an approver decide"
+            )
+            yield "powers", problem
     for name in rule.groups or ():
         if name not in known.groups:
             allowed = _listed(known.groups) or "none, since there is no table [groups]"

@@ -7,7 +7,9 @@ from typing import Any, Final
 from cryptography import x509
 
 from pipeline.crypto.csr import Csr
-from pipeline.crypto.profile import EXTENDED_KEY_USAGES, Profile
+from pipeline.crypto.profile import Profile
+from pipeline.crypto.told import dropped, reach
+from pipeline.crypto.usages import EXTENDED_KEY_USAGES
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
 
@@ -37,12 +39,15 @@ def preview(csr: Csr, profile: Profile, issuer: Issuer, now: datetime) -> dict[s
         "issuer": certificate.issuer.rfc4514_string(),
         "subject": certificate.subject.rfc4514_string(),
         "names": [str(name) for name in csr.names],
+        "dropped": list(dropped(csr, profile)),
         "not_before": made.not_before.isoformat(),
         "not_after": made.not_after.isoformat(),
         "extensions": {
             extension.oid._name: {
                 "critical": extension.critical,
-                "value": _value(extension.value),
+                "value": reach(profile)
+                if isinstance(extension.value, x509.NameConstraints)
+                else _value(extension.value),
             }
             for extension in certificate.extensions
         },
@@ -57,4 +62,8 @@ def _value(value: x509.ExtensionType) -> str:
         return ", ".join(_USAGES.get(usage.dotted_string, usage.dotted_string) for usage in value)
     if isinstance(value, x509.BasicConstraints):
         return f"a CA, path length {value.path_length}" if value.ca else "no CA"
+    if isinstance(value, x509.CertificatePolicies):
+        return ", ".join(policy.policy_identifier.dotted_string for policy in value)
+    if isinstance(value, x509.OCSPNoCheck):
+        return "nobody asks whether it is revoked"
     return ""

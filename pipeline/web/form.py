@@ -74,7 +74,7 @@ def inspect(filled: Filled, settings: WebSettings) -> Csr:
     Raises:
         RequesterError: what is wrong, and what to do about it.
     """
-    return examine(filled.octets(), filled.profile, filled.comment, settings.profiles)
+    return examine(filled.octets(), filled.profile, filled.comment, settings)
 
 
 def printable(text: str) -> str:

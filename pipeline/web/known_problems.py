@@ -50,6 +50,8 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "no-names": Problem(422, N_("There are no names")),
     "too-many-names": Problem(422, N_("There are too many names")),
     "name-not-allowed": Problem(422, N_("A name is not allowed")),
+    "subject-not-allowed": Problem(422, N_("The subject is not allowed")),
+    "extension-not-allowed": Problem(422, N_("An extension is not allowed")),
     "unknown-profile": Problem(422, N_("There is no such profile")),
     "bad-comment": Problem(422, N_("The comment cannot be stored")),
     # who asks too often

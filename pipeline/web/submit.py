@@ -4,6 +4,7 @@ Read the CSR, check what can be known here, store everything in one transaction,
 checks are a courtesy to the requester; the signer's are what counts.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ import structlog
 
 from pipeline.clock import Clock
 from pipeline.crypto import csr as csrs
-from pipeline.crypto.check import NO_NAMES, ONLY_COMMON_NAME, UNSUPPORTED
+from pipeline.crypto.check import UNSUPPORTED, check_presence
 from pipeline.crypto.csr import UNSUPPORTED_KEY, Csr
 from pipeline.crypto.public_keys import can_be_allowed
 from pipeline.crypto.visible import visible
@@ -103,9 +104,17 @@ def submit_all(
         intake.store(fresh)
     except idempotency.Taken:  # by the same call, sent twice at once
         return submit_all(intake, settings, wishes, now)
-    for new in fresh:
-        log.info("submitted", request_id=new.id, profile=new.profile, source=new.source)
+    _log(fresh)
     return results
+
+
+def _log(stored: Sequence[New]) -> None:
+    alike: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for new in stored:
+        alike[new.profile, new.source].append(new.id)
+    for (profile, source), ids in alike.items():
+        which = {"request_id": ids[0]} if len(ids) == 1 else {"request_ids": ids}
+        log.info("submitted", profile=profile, source=source, **which)
 
 
 def _known(database: Database, wish: Wish) -> Submitted | None:
@@ -118,7 +127,7 @@ def _known(database: Database, wish: Wish) -> Submitted | None:
         return Submitted(lookup.find(connection, known, wish.requester), again=True)
 
 
-def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) -> Csr:
+def examine(octets: bytes, profile: str, comment: str, settings: WebSettings) -> Csr:
     """Read a CSR and check what can be known on this side; return it.
 
     Raises:
@@ -129,10 +138,9 @@ def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) 
         raise Refused("key-not-allowed", UNSUPPORTED_KEY)
     if csr.unsupported_names:
         raise Refused("name-not-allowed", UNSUPPORTED, name=csr.unsupported_names[0])
-    if not csr.names:
-        if csr.common_name:
-            raise Refused("no-names", ONLY_COMMON_NAME, name=visible(csr.common_name, 70))
-        raise Refused("no-names", NO_NAMES)
+    if profile not in settings.profiles_without_names:
+        check_presence(csr)
+    profiles = settings.profiles
     if not profile:
         raise Refused("unknown-profile", NO_PROFILE, profiles=", ".join(profiles))
     if profile not in profiles:
@@ -148,7 +156,7 @@ def examine(octets: bytes, profile: str, comment: str, profiles: Sequence[str]) 
 
 
 def _new(wish: Wish, settings: WebSettings, at: datetime) -> New:
-    csr = examine(wish.csr, wish.profile, wish.comment, settings.profiles)
+    csr = examine(wish.csr, wish.profile, wish.comment, settings)
     return New(
         id=request_id(at),
         at=at,

@@ -12,13 +12,14 @@ from pipeline.errors import N_, RequesterError
 _IGNORED: Final = {
     "extension": N_("Extension “%(name)s”"),
     "attribute": N_("Attribute “%(name)s”"),
-    "subject": N_("Part of the subject: “%(name)s”"),
+    "subject": N_("Part of the subject, unless the profile takes it over: “%(name)s”"),
 }
 _KINDS: Final = {
     "dns": N_("DNS name"),
     "ip": N_("IP address"),
     "email": N_("E-mail address"),
     "uri": N_("URI"),
+    "upn": N_("User principal name"),
 }
 RSA: Final = N_("RSA, %(bits)s bits")
 EC: Final = N_("EC, curve %(curve)s")

@@ -81,10 +81,18 @@ class World:
         approvers: tuple[str, ...] = APPROVERS,
         policy: str | None = None,
         rules: str = "",
+        ca_path_length: int = 0,
     ) -> None:
         """``policy`` is in place of the shipped one, ``rules`` are added to it, both in TOML."""
         self.directory = directory
-        create(SetupOptions(directory=directory, approvers=approvers, development=True))
+        create(
+            SetupOptions(
+                directory=directory,
+                approvers=approvers,
+                development=True,
+                ca_path_length=ca_path_length,
+            )
+        )
         self.policy_file = directory / "signer" / "policy.toml"
         if policy is not None:
             self.policy_file.write_text(policy, "utf-8")

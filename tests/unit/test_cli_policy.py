@@ -209,3 +209,54 @@ def test_a_policy_that_would_not_take_effect_re_evaluates_nothing(
     (home / "policy.toml").write_text(NEW)  # nobody of its set is trusted here
     assert main(["requests", "re-evaluate", request_id, "--config", str(home)]) == 1
     assert "asks for 2 approvers, and this signer trusts 0" in capsys.readouterr().err
+
+
+A_CA = """
+[profiles.branch]
+ca = true
+names = []
+key_usage = ["key_cert_sign"]
+permitted_subtrees = ["DNS:branch.example.test"]
+"""
+
+
+def test_a_profile_of_cas_for_which_there_is_no_room_is_told_before(
+    home: Path, tmp_path: Path, capsys: Output
+) -> None:
+    file = home / "policy.toml"
+    file.write_text(OLD + A_CA)
+    assert main(["policy", "check", str(file)]) == 0
+    assert main(["policy", "check", str(file), "--config", str(home)]) == 1
+    assert "its issuing CA 'issuing' allows 0 CAs below it" in capsys.readouterr().err
+    asked = tmp_path / "branch.csr"
+    asked.write_bytes(openssl_csr(names=(), subject="/CN=Branch CA"))
+    assert (
+        main(["policy", "explain", str(asked), "--profile", "branch", "--config", str(home)]) == 0
+    )
+    assert "It could not be issued: the issuing CA issuing allows 0 CAs below it" in (
+        capsys.readouterr().out
+    )
+
+
+def test_with_room_below_an_explanation_shows_the_ca_to_be(tmp_path: Path, capsys: Output) -> None:
+    assert main(["setup", str(tmp_path / "ca"), "--ca-path-length", "1"]) == 0
+    home = tmp_path / "ca" / "signer"
+    (home / "policy.toml").write_text(OLD + A_CA)
+    assert main(["policy", "check", str(home / "policy.toml"), "--config", str(home)]) == 0
+    asked = tmp_path / "branch.csr"
+    options = ("-addext", "basicConstraints=critical,CA:TRUE,pathlen:2")
+    asked.write_bytes(openssl_csr(names=(), subject="/O=Example/CN=Branch CA", options=options))
+    capsys.readouterr()
+    assert (
+        main(["policy", "explain", str(asked), "--profile", "branch", "--config", str(home)]) == 0
+    )
+    said = capsys.readouterr().out
+    assert "Ignored: subject O=Example" in said
+    assert "Ignored: extension basicConstraints (to be a CA, path length 2)" in said
+    assert "basicConstraints (critical): a CA, path length 0" in said
+    assert "nameConstraints (critical): only for DNS:branch.example.test" in said
+
+
+def test_a_path_length_that_no_chain_has_is_refused(tmp_path: Path, capsys: Output) -> None:
+    assert main(["setup", str(tmp_path / "ca"), "--ca-path-length", "9"]) == 1
+    assert "--ca-path-length: found 9; allowed are 0 to 8" in capsys.readouterr().err

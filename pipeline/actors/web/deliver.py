@@ -9,13 +9,12 @@ out, and the message is kept among the dead letters.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,9 +23,11 @@ from sqlalchemy.exc import DataError, IntegrityError
 from pipeline.actors.guard import DEADLY
 from pipeline.actors.web.side import WebSide
 from pipeline.actors.web.witness import witness
+from pipeline.crypto.certificates import certificate_from_der, public_key_of, request_from_der
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among, insert_rows
 from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.states import FINAL, SIGNER_STATES, State
@@ -92,7 +93,7 @@ class _Unfit(ValueError):
     """An outcome that does not fit the request that it speaks of."""
 
 
-_ITEM_ERRORS = (ValueError, KeyError, TypeError, UnsupportedAlgorithm, IntegrityError, DataError)
+_ITEM_ERRORS = (ValueError, KeyError, TypeError, IntegrityError, DataError)
 
 
 def _apply_alone(side: WebSide, outcome: Outcome) -> None:
@@ -121,16 +122,23 @@ def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
             moves = [_move(row, wanted[row.id], now, side) for row in rows if row.id in wanted]
             moved = advance(connection, ledger, "deliver", moves, now)
             _store(connection, [wanted[request_id] for request_id in moved], now)
-        for request_id in moved:
-            log.info("delivered", request_id=request_id, state=wanted[request_id].state)
+        _log(wanted[request_id] for request_id in moved)
         wanted = {key: outcome for key, outcome in wanted.items() if key not in moved}
+
+
+def _log(delivered: Iterable[Outcome]) -> None:
+    by_state: defaultdict[State, list[str]] = defaultdict(list)
+    for outcome in delivered:
+        by_state[outcome.state].append(outcome.id)
+    for state, ids in by_state.items():
+        log.info("delivered", state=state, count=len(ids), request_ids=ids)
 
 
 def _read(connection: Connection, ids: Sequence[str]) -> Sequence[AnyRow]:
     statement = (
         select(requests.c.id, requests.c.state, requests.c.revision, submissions.c.csr)
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(ids))
+        .where(among(requests.c.id, ids))
     )
     return connection.execute(statement).all()
 
@@ -157,8 +165,8 @@ def _move(row: AnyRow, outcome: Outcome, now: datetime, side: WebSide) -> Move:
 
 def _check_key(certificate: bytes, csr: bytes) -> None:
     """A certificate for another key than the request's is of no use, and a sign of an attack."""
-    issued = x509.load_der_x509_certificate(certificate).public_key()
-    requested = x509.load_der_x509_csr(csr).public_key()
+    issued = public_key_of(certificate_from_der(certificate))
+    requested = public_key_of(request_from_der(csr))
     if _spki(issued) != _spki(requested):
         raise _Unfit("the certificate is for another key than the request's")
 
@@ -179,8 +187,7 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         for outcome in outcomes
         if outcome.certificate is not None
     ]
-    if rows:
-        connection.execute(certificates.insert(), rows)
+    insert_rows(connection, certificates, rows)
 
 
 def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
@@ -200,7 +207,7 @@ def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
                     "heard_at": side.now(),
                 }
             )
-        except (ValueError, UnsupportedAlgorithm):
+        except ValueError:
             log.error("issuer-refused", fingerprint=notice.fingerprint)
     if rows:
         with side.database.write() as connection:
@@ -209,7 +216,7 @@ def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
 
 
 def _pem(der: bytes) -> str:
-    certificate = x509.load_der_x509_certificate(der)
+    certificate = certificate_from_der(der)
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
 
 

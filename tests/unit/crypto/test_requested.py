@@ -184,8 +184,8 @@ def test_a_common_name_in_two_octets_per_character_is_read() -> None:
     ("general_name", "shown"),
     [
         (
-            x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a"),
-            "otherName 1.3.6.1.4.1.311.20.2.3",
+            x509.OtherName(x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9"), b"\x0c\x01a"),
+            "otherName 1.3.6.1.5.5.7.8.9",
         ),
         (x509.RegisteredID(x509.ObjectIdentifier("1.2.3")), "registeredID 1.2.3"),
         (

@@ -56,6 +56,7 @@ signer/ca/root.pem
 signer/data/
 signer/message.key
 signer/message.pem
+signer/more-profiles.toml
 signer/policy.toml
 signer/settings.toml
 signer/trusted/

@@ -73,6 +73,31 @@ def test_a_chain_of_three_is_loaded() -> None:
     assert "was not issued by" in problem(pem(middle, low), pem(root))
 
 
+@pytest.mark.parametrize(
+    ("root_length", "middle_length", "low_length", "room"),
+    [
+        (None, 1, 0, 0),
+        (None, 3, 5, 2),  # the one above says less
+        (2, 5, 5, 0),  # and so does the root
+        (4, 5, 1, 1),
+    ],
+)
+def test_the_room_below_an_issuer_is_what_its_whole_chain_leaves(
+    root_length: int | None, middle_length: int, low_length: int, room: int
+) -> None:
+    root = make_root(ROOT_KEY, "Root", NOW, new_serial(), path_length=root_length)
+    middle_key, low_key = key("ec:P-384"), ISSUING_KEY.public_key
+    middle = make_issuing(
+        middle_key.public_key, "M", root, ROOT_KEY, NOW, new_serial(), path_length=middle_length
+    )
+    low = make_issuing(
+        low_key, "Low", middle, middle_key, NOW, new_serial(), path_length=low_length
+    )
+    found = load_issuer(pem(low, middle), pem(root), ISSUING_KEY, NOW)
+    assert found.room == room
+    assert [found.has_room_for(length) for length in (0, 1, 2)] == [room > n for n in (0, 1, 2)]
+
+
 def test_an_issuer_without_its_key_is_loaded_to_look_at() -> None:
     assert load_issuer(pem(ISSUING), pem(ROOT), None, NOW).key is None
 

@@ -12,7 +12,52 @@ from tests.factories import policy, write
 SERVER = "[profiles.server]\n"
 RULE = '[[rules]]\nname = "a"\naction = "approve"\n'
 
+A_CA = """[profiles.ca]
+ca = true
+names = []
+key_usage = ["key_cert_sign"]
+"""
+
+WRONG_IN_NEW_KEYS = [
+    (A_CA, "profiles.ca.permitted_subtrees (line 1): found none, so that this CA could speak for"),
+    (
+        A_CA + 'permitted_subtrees = ["example.com"]\n',
+        "profiles.ca.permitted_subtrees (line 5): found 'example.com'",
+    ),
+    (A_CA + "unconstrained = true\npath_length = 9\n", "profiles.ca.path_length (line 6): found 9"),
+    (
+        A_CA + 'path_length = "0"\n',
+        "profiles.ca.path_length (line 5): found '0'; it must be a whole",
+    ),
+    (SERVER + "\npath_length = 1\n", "profiles.server.path_length (line 3): is for CAs only"),
+    (
+        SERVER + '\nsubject = ["Example"]\n',
+        "profiles.server.subject (line 3): found 'Example'; write ATTRIBUTE=VALUE with one of C, ST",
+    ),
+    (
+        SERVER + '\nsubject_from_csr = ["CN", "emailAddress"]\n',
+        "subject_from_csr (line 3): found ['CN', 'emailAddress']; allowed are C, ST, L",
+    ),
+    (
+        SERVER + '\nsubject_required = ["O"]\n',
+        "subject_required (line 3): 'O' is not in subject_from_csr; add it there, too",
+    ),
+    (
+        SERVER + '\nextra_extensions = "keep"\n',
+        "extra_extensions (line 3): found 'keep'; allowed are drop, refuse_dangerous, refuse",
+    ),
+    (SERVER + "\nextra_subject = 1\n", "extra_subject (line 3): found 1; allowed are drop, refuse"),
+    (SERVER + '\nmax_of_kind = ["ip:4"]\n', "max_of_kind (line 3): 'ip:4' limits a kind that"),
+    (SERVER + "\nspiffe = true\n", "spiffe (line 3): a SPIFFE ID is a URI; add uri to names"),
+    (SERVER + "\nocsp_no_check = true\n", "ocsp_no_check (line 3): is for OCSP responders"),
+    (
+        SERVER + '\ncertificate_policies = ["1.2.3 not-a-url"]\n',
+        "certificate_policies (line 3): found '1.2.3 not-a-url'; write an OID",
+    ),
+]
+
 WRONG = [
+    *WRONG_IN_NEW_KEYS,
     ("default = ", "is not TOML: Invalid value"),
     ("a = 1\na = 2\n", "is not TOML: "),
     ("", "profiles: there is none; write at least one table [profiles.NAME]"),
@@ -39,8 +84,8 @@ WRONG = [
     ),
     (SERVER + 'validity = "5q"\n', "validity (line 2): '5q' is not a duration"),
     (
-        SERVER + 'key_usage = ["crl_sign"]\n',
-        "key_usage (line 2): found ['crl_sign']; allowed are digital_signature, ",
+        SERVER + 'key_usage = ["sign"]\n',
+        "key_usage (line 2): found ['sign']; allowed are digital_signature, ",
     ),
     (
         '[profiles.client]\nvalidity = "5d"\n\n[profiles."server"]  # ours\n\nvalidity = "5"\n',

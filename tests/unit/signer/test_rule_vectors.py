@@ -30,6 +30,7 @@ def csr_of(asked: dict[str, Any]) -> Csr:
     return read_csr(*names)
 
 
+@pytest.mark.vectors("rules")
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["shows"])
 def test_a_rule_does_what_the_vector_says(case: dict[str, Any]) -> None:
     asked = case["asked"]
@@ -53,6 +54,7 @@ def test_a_rule_does_what_the_vector_says(case: dict[str, Any]) -> None:
         assert case["why"] in why
 
 
+@pytest.mark.vectors("rules")
 @pytest.mark.parametrize("case", VECTORS["refused"], ids=lambda case: case["shows"])
 def test_a_rule_that_says_nothing_sensible_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
