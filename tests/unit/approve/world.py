@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from sqlalchemy import Update, insert, update
+from sqlalchemy import Connection, insert, update
 
 from pipeline.approve.desk import Desk
 from pipeline.approve.facts import Facts
@@ -216,7 +216,7 @@ class World:
     def move(self, request_id: str, state: State, reason: str = "") -> None:
         """Put a request into another state."""
         with self.database.write() as connection:
-            connection.execute(moved(request_id, state, reason))
+            _move(connection, request_id, state, reason)
 
     def record(
         self,
@@ -237,12 +237,12 @@ class World:
             "received_at": decision.decided_at + timedelta(seconds=1),
             "token": b"",
         }
-        with self.database.write() as connection:
+        accepted = decision.verdict == "accept"
+        target = State.WAITING_FOR_SIGNATURE if accepted else State.REJECTED
+        with self.database.write() as connection:  # both or none, for whoever looks meanwhile
             connection.execute(insert(decisions), [row])
             if effect == "counted":
-                accepted = decision.verdict == "accept"
-                target = State.WAITING_FOR_SIGNATURE if accepted else State.REJECTED
-                connection.execute(moved(decision.request_id, target, decision.reason))
+                _move(connection, decision.request_id, target, decision.reason)
 
     def receive(self, spooled: Spooled) -> str:
         """Play the signer on a message: verify it, judge it, record it; return the effect."""
@@ -266,9 +266,8 @@ class World:
         self.database.dispose()
 
 
-def moved(request_id: str, state: State, reason: str) -> Update:
-    """Return the statement that puts a request into another state."""
-    return (
+def _move(connection: Connection, request_id: str, state: State, reason: str) -> None:
+    connection.execute(
         update(requests)
         .where(requests.c.id == request_id)
         .values(
