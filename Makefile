@@ -11,6 +11,7 @@ SECONDS ?= 120
 REQUESTS ?= 3000
 TIMES ?= 3
 COUNT ?= 10000
+SIZES ?= 100000
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -68,10 +69,15 @@ mutants: dev ## take out one mechanism at a time, and show which test notices: M
 	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
 
 .PHONY: bench
-bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 JSON=FILE
-	@tools/debian-packages.sh rabbitmq postgresql
+bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 SIZES=100000 JSON=FILE
+	@tools/debian-packages.sh rabbitmq postgresql softhsm
 	@exec $(BIN)/python -m benchmarks $(CASES) --times "$(TIMES)" --requests "$(COUNT)" \
-		$(if $(JSON),--json "$(JSON)")
+		--sizes "$(SIZES)" --json "$(or $(JSON),var/bench.json)"
+
+.PHONY: bench-quick
+bench-quick: dev ## the same in a minute, with few requests: a look, not a measurement
+	@tools/debian-packages.sh rabbitmq postgresql
+	@exec $(BIN)/python -m benchmarks --quick --json "$(or $(JSON),var/bench-quick.json)"
 
 .PHONY: readme
 readme: dev ## run the README's commands in a fresh clone of the last commit
