@@ -11,7 +11,7 @@ SECONDS ?= 120
 REQUESTS ?= 3000
 TIMES ?= 3
 COUNT ?= 10000
-SIZES ?= 100000
+SIZES ?= 100000,1000000
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -69,7 +69,7 @@ mutants: dev ## take out one mechanism at a time, and show which test notices: M
 	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
 
 .PHONY: bench
-bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 SIZES=100000 JSON=FILE
+bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 SIZES=N,... JSON=FILE
 	@tools/debian-packages.sh rabbitmq postgresql softhsm
 	@exec $(BIN)/python -m benchmarks $(CASES) --times "$(TIMES)" --requests "$(COUNT)" \
 		--sizes "$(SIZES)" --json "$(or $(JSON),var/bench.json)"

@@ -39,7 +39,7 @@ def main() -> int:
 def _run(bench: Bench) -> None:
     print(f"L = {bench.measure_yardstick():,.0f} certificates/s of one core", flush=True)
     bench.figures["environment"] = environment(bench.shared(), bench.servers)
-    verified = False
+    verified = not set(bench.arguments.cases) & set(SHARED)
     for case in bench.arguments.cases:
         if case not in SHARED and not verified:
             verified = _verify(bench)
@@ -92,7 +92,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20, help="of each run of a latency case")
     parser.add_argument("--yardstick", type=float, default=5, help="seconds")
     parser.add_argument(
-        "--sizes", type=_sizes, default=[100_000], help="certificates, as 100000,1000000"
+        "--sizes",
+        type=_sizes,
+        default=[100_000, 1_000_000],
+        help="of growth, certificates in both databases, as 100000,1000000",
     )
     parser.add_argument("--all", action="store_true", help="all variants of scaling")
     parser.add_argument("--json", type=Path)

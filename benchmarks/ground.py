@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import psycopg
 
@@ -16,6 +16,13 @@ from tests.system.installation import Installation, done, httpca
 
 SETTINGS: Final = {"shared_buffers": "128MB"}
 """PostgreSQL's own default, which the tests' servers undercut."""
+
+
+class Running(Protocol):
+    """Servers that run."""
+
+    rabbitmq: RabbitMQ
+    postgresql: PostgreSQL
 
 
 class Servers:
@@ -46,7 +53,7 @@ class Ground:
 
     def __init__(
         self,
-        servers: Servers,
+        servers: Running,
         *,
         setup: tuple[str, ...] = (),
         processes: str = "",
@@ -103,7 +110,10 @@ class Ground:
         """Ask a side's database."""
         url = self.installation.database_urls[side].replace("postgresql+psycopg", "postgresql")
         with psycopg.connect(url, autocommit=True) as connection:
-            return connection.execute(statement.encode(), values or None).fetchall()
+            cursor = connection.execute(statement.encode(), values or None)
+            while cursor.nextset():
+                pass
+            return cursor.fetchall() if cursor.description else []
 
     def verified(self) -> str:
         """Let `httpca audit verify` prove the whole log; return what it says.
@@ -115,13 +125,20 @@ class Ground:
         return done(httpca("audit", "verify", "--config", config, timeout=1800)).strip()
 
     def missing(self) -> int:
-        """Count the certificates that have no audit entry for their last step, on both sides (0)."""
-        statement = """
-            SELECT count(*) FROM requests r WHERE r.state = 'ISSUED' AND NOT EXISTS (
-                SELECT FROM audit a WHERE a.request_id = r.id AND a.event = 'state-changed'
-                AND upper(a.details->>'to') = 'ISSUED')
+        """Count the certificates without the audit entry of their request's first or last step, on
+        both sides, and the signer's requests that have not as many entries as changes of state (0)."""
+        told = "FROM audit a WHERE a.request_id = r.id AND a.event = 'state-changed'"
+        ends = f"""
+            SELECT count(*) FROM requests r WHERE r.state = 'issued'
+            AND (NOT EXISTS (SELECT {told} AND a.details->>'to' = 'issued')
+                 OR NOT EXISTS (SELECT {told} AND a.details->>'from' IS NULL))
         """
-        return sum(int(self.query(side, statement)[0][0]) for side in ("web", "signer"))
+        changes = f"""
+            SELECT count(*) FROM requests r WHERE r.state = 'issued'
+            AND r.revision <> (SELECT count(*) {told})
+        """
+        asked = [("web", ends), ("signer", ends), ("signer", changes)]
+        return sum(int(self.query(side, statement)[0][0]) for side, statement in asked)
 
     def issued(self) -> int:
         """Count the certificates that both sides say are issued.
@@ -129,7 +146,7 @@ class Ground:
         Raises:
             AssertionError: they differ.
         """
-        statement = "SELECT count(*) FROM requests WHERE upper(state) = 'ISSUED'"
+        statement = "SELECT count(*) FROM requests WHERE state = 'issued'"
         counts = {side: int(self.query(side, statement)[0][0]) for side in ("web", "signer")}
         assert counts["web"] == counts["signer"], counts
         return counts["web"]

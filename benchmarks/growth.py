@@ -22,13 +22,14 @@ def growth(bench: Bench) -> list[Figures]:
     with bench.own() as ground:
         throughput(ground, "throughput", min(200, bench.arguments.fewer))  # none starts cold
         ((example,),) = ground.query(
-            "web", "SELECT id::text FROM requests WHERE upper(state) = 'ISSUED' LIMIT 1"
+            "web", "SELECT id::text FROM requests WHERE state = 'issued' LIMIT 1"
         )
         held = 0
         for size in [0, *bench.arguments.sizes]:
             took = fill(ground, held, size, str(example)) if size else {}
             held = size
             runs.append({"certificates": size, **took, **_measured(bench, ground)})
+            bench.keep("growth", runs)
         sequenced(ground)
         began = time.monotonic()
         said = ground.verified()

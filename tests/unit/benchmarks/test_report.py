@@ -114,7 +114,8 @@ def test_the_plan_multiplies_costs_and_names_what_cannot_be_added() -> None:
         "web": pytest.approx([10.0, 100.0]),
     }
     assert plan.first is not None
-    assert (plan.first.name, plan.first.most) == ("signer-clock", pytest.approx(2000.0))
+    assert plan.first.name == "signer-clock"
+    assert plan.first.most == pytest.approx(2000.0)
     assert "short of 10,000/s" in capacity.sentence(plan)
 
 
