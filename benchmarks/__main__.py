@@ -2,6 +2,7 @@
 bare cryptography does on one core, measured at the beginning and at the end."""
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,9 @@ from benchmarks.ground import Servers
 OVERHEAD = 60
 """Seconds, roughly, for the yardstick, starting, and verifying the audit."""
 
+QUIET = 0.3
+"""Load average for each core above which the figures mean little."""
+
 SHARED = ("throughput", "batches", "latency at 20/s", "latency at 100/s", "burst", "broker")
 """The cases after which the audit of the installation that they share is verified."""
 
@@ -24,6 +28,9 @@ def main() -> int:
     seconds = OVERHEAD + sum(CASES[case].seconds for case in arguments.cases)
     if not arguments.quick:
         print(f"about {seconds / 60:.0f} minutes with the default options", flush=True)
+    busy = os.getloadavg()[0]
+    if busy > QUIET * len(os.sched_getaffinity(0)):
+        print(f"This machine is not quiet: its load average is {busy:.1f}.", flush=True)
     began = time.monotonic()
     with Servers() as servers:
         bench = Bench(arguments, servers)
@@ -79,6 +86,7 @@ def _end(bench: Bench) -> None:
         for case, planned in capacity.of_figures(bench.figures).items():
             print(f"\ncapacity, by {case}\n{table.text(capacity.rows(planned))}")
             print(capacity.sentence(planned))
+            print(capacity.storage(bench.figures, case, planned))
 
 
 def _arguments() -> argparse.Namespace:

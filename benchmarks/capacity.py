@@ -13,6 +13,8 @@ from typing import Any, Final
 BUSY: Final = 0.7
 """How much of a core is planned to be used; what is left keeps queues, and so latency, short."""
 
+SECONDS_A_DAY: Final = 86_400
+
 CLIENT: Final = "load"
 
 NOT_OURS: Final = frozenset({CLIENT, "honcho"})
@@ -90,6 +92,16 @@ def of_figures(figures: Mapping[str, Any]) -> dict[str, Plan]:
             costs = {part: spent["median"] for part, spent in summary["cpu"].items()}
             found[case] = plan(summary["rate"]["median"], costs)
     return found
+
+
+def storage(figures: Mapping[str, Any], case: str, planned: Plan) -> str:
+    """Say how much both databases grow in a day at these rates."""
+    octets = figures["cases"][case]["summary"]["bytes"]
+    each = sum(one["median"] for one in octets.values())
+    days = [
+        f"{rate * each * SECONDS_A_DAY / 1e9:,.0f} GB at {rate:,.0f}/s" for rate in planned.rates
+    ]
+    return f"Kept up for a day, both databases grow by {' and '.join(days)}, indexes included."
 
 
 def rows(planned: Plan) -> list[list[str]]:

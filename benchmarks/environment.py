@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.backends.openssl import backend
 
 from benchmarks.ground import Ground, Servers, output
+from pipeline.clock import now
 from tests.servers.postgresql import programs
 from tests.system.installation import ROOT
 
@@ -41,6 +42,7 @@ def environment(ground: Ground, servers: Servers) -> dict[str, Any]:
     erlang = servers.rabbitmq.ctl("eval", 'io:format("~s", [erlang:system_info(otp_release)]).')
     found = re.search(r"\d+", erlang)
     return {
+        "measured at": now().isoformat(timespec="seconds"),
         "commit": output("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
         "PostgreSQL": postgresql | {"programs": str(programs())},
         "RabbitMQ": said,

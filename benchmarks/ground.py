@@ -1,8 +1,11 @@
 """What is measured: the Procfile's processes on a RabbitMQ and a PostgreSQL of their own."""
 
 import os
+import socket
 import subprocess
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +15,7 @@ import psycopg
 
 from benchmarks.meter import Meter
 from tests.servers import PostgreSQL, RabbitMQ
-from tests.system.installation import Installation, done, httpca
+from tests.system.installation import UP_WITHIN, Installation, done, httpca
 
 SETTINGS: Final = {"shared_buffers": "128MB"}
 """PostgreSQL's own default, which the tests' servers undercut."""
@@ -78,6 +81,7 @@ class Ground:
             self._stack.callback(self.installation.remove)
             self.installation.variables |= self._variables
             self.installation.start(self._processes)
+            self._wait_for_all()
             self.token = self.installation.token("bench")
             self._stack = self._stack.pop_all()
         return self
@@ -88,8 +92,35 @@ class Ground:
     @property
     def ports(self) -> list[int]:
         """Where the processes `web` listen: honcho gives each the next port."""
-        counts = dict(item.split("=") for item in self._processes.split(",") if item)
-        return [self.installation.port + number for number in range(int(counts.get("web", 1)))]
+        count = int(self._counts().get("web", 1))
+        return [self.installation.port + number for number in range(count)]
+
+    def _wait_for_all(self) -> None:
+        """Return when the further processes of each role are there, too.
+
+        Raises:
+            TimeoutError: one is not.
+        """
+        counts = {name: int(count) for name, count in self._counts().items()}
+        deadline = time.monotonic() + UP_WITHIN
+        while not self._are_there(counts):
+            if time.monotonic() > deadline:
+                raise TimeoutError(self.installation.log_text())
+            time.sleep(0.1)
+
+    def _are_there(self, counts: Mapping[str, int]) -> bool:
+        lines = self.installation.logged()
+        started = Counter(line["process"] for line in lines if line["event"] == "worker-started")
+        for port in self.ports:
+            with socket.socket() as asking:
+                if asking.connect_ex(("127.0.0.1", port)):
+                    return False
+        workers = {name: count for name, count in counts.items() if name.endswith("-worker")}
+        return all(started[name] >= count for name, count in workers.items())
+
+    def _counts(self) -> dict[str, str]:
+        pairs = (item.partition("=") for item in self._processes.split(",") if item)
+        return {name: count for name, _, count in pairs}
 
     def meter(self) -> Meter:
         """Return a meter of everything that runs here."""

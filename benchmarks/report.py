@@ -63,7 +63,7 @@ def _figures(figures: Mapping[str, Any]) -> str:
         f"{where['CPU']}, Linux {where['kernel']}; Python {where['Python']}, {where['OpenSSL']}, "
         f"{packages}; RabbitMQ {where['RabbitMQ']} on Erlang {where['Erlang']}; PostgreSQL "
         f"{postgresql['server_version']} with fsync {postgresql['fsync']}, synchronous_commit "
-        f"{postgresql['synchronous_commit']}. Commit `{where['commit']}`."
+        f"{postgresql['synchronous_commit']}. Commit `{where['commit']}`, {where['measured at']}."
     )
     lines = [
         about,
@@ -93,6 +93,7 @@ def _capacity(figures: Mapping[str, Any]) -> str:
             f"By `{case}`:",
             table.markdown(capacity.rows(planned)),
             capacity.sentence(planned),
+            capacity.storage(figures, case, planned),
         ]
     return "\n\n".join(found)
 

@@ -119,7 +119,14 @@ def _burst(case: str, found: Mapping[str, Any], length: float) -> Rows:
             f"{run['rate'] / length:.3f} L",
             "",
         ],
-        ["an approval meanwhile", f"{approval['until issued']:.1f} s", "", "", ""],
+        ["a lone request meanwhile", f"{run['lone']['until issued']:.1f} s", "", "", ""],
+        [
+            "an approval meanwhile, with its command",
+            f"{approval['until issued']:.1f} s",
+            "",
+            "",
+            "",
+        ],
         ["memory of all after / before", f"{grown:.2f}", "", "", "flat"],
     ]
 

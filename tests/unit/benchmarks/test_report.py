@@ -42,6 +42,7 @@ def figures() -> dict[str, Any]:
     burst = {
         "count": 50_000,
         "rate": 1000.0,
+        "lone": {"until issued": 1.0},
         "approval": {"until issued": 2.0},
         "memory before": {"web": 50.0},
         "memory after": {"web": 55.0},
@@ -68,6 +69,7 @@ def figures() -> dict[str, Any]:
         "Erlang": "25",
         "PostgreSQL": {"server_version": "15", "fsync": "on", "synchronous_commit": "on"},
         "commit": "abc",
+        "measured at": "2026-01-01T00:00:00+00:00",
     }
     return {
         "yardstick": [2000.0, 3000.0],
