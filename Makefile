@@ -25,7 +25,7 @@ SOURCES := $(wildcard benchmarks pipeline settings tests tools)
 .PHONY: help
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
-		awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+		awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 # --- use -----------------------------------------------------------------------------------------
 
