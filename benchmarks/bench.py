@@ -18,7 +18,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace, servers: Servers) -> None:
         self.arguments = arguments
         self.servers = servers
-        self.figures: Figures = {"yardstick": [], "cases": {}}
+        self.figures: Figures = {"yardstick": [], "audit": {}, "cases": {}}
         self._stack = ExitStack()
         self._shared: Ground | None = None
 

@@ -80,7 +80,7 @@ def one_process(bench: Bench) -> Runs:
     bench.close()
     with embedded() as target:
         runs = _few(bench, target)
-        bench.figures.setdefault("audit", {})["embedded"] = target.verified()
+        bench.figures["audit"].setdefault("verified", {})["embedded"] = target.verified()
     return runs
 
 

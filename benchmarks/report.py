@@ -56,8 +56,10 @@ def _figures(figures: Mapping[str, Any]) -> str:
     before, after = figures["yardstick"][0], figures["yardstick"][-1]
     postgresql = where["PostgreSQL"]
     packages = ", ".join(f"{name} {version}" for name, version in where["packages"].items())
-    audit = figures.get("audit", {})
-    verified = "; ".join(f"{name}: {said}" for name, said in audit.items() if name != "missing")
+    audit = figures["audit"]
+    verified = [
+        f"- {name}: {' '.join(said.split())}" for name, said in audit.get("verified", {}).items()
+    ]
     about = (
         f"L = {before:,.0f}/s before and {after:,.0f}/s after. {where['cores']} cores of "
         f"{where['CPU']}, Linux {where['kernel']}; Python {where['Python']}, {where['OpenSSL']}, "
@@ -65,11 +67,16 @@ def _figures(figures: Mapping[str, Any]) -> str:
         f"{postgresql['server_version']} with fsync {postgresql['fsync']}, synchronous_commit "
         f"{postgresql['synchronous_commit']}. Commit `{where['commit']}`, {where['measured at']}."
     )
+    missing = audit.get("missing", "not counted")
     lines = [
         about,
-        f"Audit entries missing: {audit.get('missing', 'not counted')}. {verified}",
+        f"Audit entries missing: {missing}. What `httpca audit verify` said:",
+        "\n".join(verified),
         table.markdown(table.main_table(figures)),
     ]
+    if "growth" in cases:
+        lines.append(table.markdown(table.growth_table(figures)))
+        lines.append("In brackets is the ratio to the empty databases.")
     grown = cases.get("growth", {"runs": []})["runs"]
     lines += [
         f"To fill in {run['certificates']:,} certificates took {run['filled']:.0f} s; the audit's "

@@ -23,15 +23,18 @@ def yardstick(figures: Mapping[str, Any]) -> float:
 
 
 def rows(figures: Mapping[str, Any], case: str) -> Rows:
-    """Return the rows of one case, without the heading."""
+    """Return the rows of one case, without the heading; those of growth are a table of its own."""
     found = figures["cases"][case]
+    if case == "growth":
+        return growth_table(figures)
     form = _FORMS.get(case, _latency if case.startswith("latency") else _rate)
     return form(case, found, yardstick(figures))
 
 
 def main_table(figures: Mapping[str, Any]) -> Rows:
-    """Return all rows, the heading first."""
-    return [HEADS, *(row for case in figures["cases"] for row in rows(figures, case))]
+    """Return the rows of all cases but growth, the heading first."""
+    cases = [case for case in figures["cases"] if case != "growth"]
+    return [HEADS, *(row for case in cases for row in rows(figures, case))]
 
 
 def cost_table(figures: Mapping[str, Any]) -> Rows:
@@ -131,27 +134,32 @@ def _burst(case: str, found: Mapping[str, Any], length: float) -> Rows:
     ]
 
 
-def _growth(case: str, found: Mapping[str, Any], length: float) -> Rows:
-    empty, result = found["runs"][0], []
-    for run in found["runs"]:
-        name = f"with {run['certificates']:,} certificates"
-        ratio = run["throughput"]["rate"]["median"] / empty["throughput"]["rate"]["median"]
-        row = _rated(f"{name}: throughput", run["throughput"]["rate"], length)
-        result.append([*row[:3], f"{ratio:.2f} of empty", "0.9 of empty"])
-        low, high = run["latency"]["p50"], run["latency"]["p99"]
-        ratio = low["median"] / empty["latency"]["p50"]["median"]
-        median = f"p50 {_ms(low['median'])}, p99 {_ms(high['median'])}"
-        spread = f"{_spread(low, _ms)}, {_spread(high, _ms)}"
-        result.append([f"{name}: at 20/s", median, spread, f"{ratio:.2f} of empty", "1.1 of empty"])
-        for page, times in run["pages"].items():
-            ratio = times["p50"] / empty["pages"][page]["p50"]
-            median = f"p50 {_ms(times['p50'])}, p99 {_ms(times['p99'])}"
-            result.append([f"{name}: {page}", median, "", f"{ratio:.2f} of empty", ""])
-    return result
+def growth_table(figures: Mapping[str, Any]) -> Rows:
+    """Return speed by the number of certificates in both databases, the heading first; each with its
+    ratio to the empty one: of rates, more is better; of times, less."""
+    runs = figures["cases"]["growth"]["runs"]
+    found = [["certificates in both databases", *(f"{run['certificates']:,}" for run in runs)]]
+    rates = [run["throughput"]["rate"]["median"] for run in runs]
+    found.append(["throughput", *_compared(rates, _per_second)])
+    for name in ("p50", "p99"):
+        times = [run["latency"][name]["median"] for run in runs]
+        found.append([f"latency at 20/s, {name}", *_compared(times, _ms)])
+    for page in runs[0]["pages"]:
+        times = [run["pages"][page]["p50"] for run in runs]
+        found.append([f"{page}, p50", *_compared(times, _ms)])
+    return found
+
+
+def _compared(values: Sequence[float], write: Callable[[float], str]) -> list[str]:
+    first, *further = values
+    return [write(first), *(f"{write(value)} ({value / first:.2f})" for value in further)]
 
 
 def _scaling(case: str, found: Mapping[str, Any], length: float) -> Rows:
-    return [_rated(run["variant"], run["throughput"]["rate"], length) for run in found["runs"]]
+    return [
+        _rated(f"scaling: {run['variant']}", run["throughput"]["rate"], length)
+        for run in found["runs"]
+    ]
 
 
 def _start(case: str, found: Mapping[str, Any], length: float) -> Rows:
@@ -177,7 +185,6 @@ def _broker(case: str, found: Mapping[str, Any], length: float) -> Rows:
 
 _FORMS: Final[Mapping[str, Callable[[str, Mapping[str, Any], float], Rows]]] = {
     "burst": _burst,
-    "growth": _growth,
     "scaling": _scaling,
     "start-up": _start,
     "broker": _broker,

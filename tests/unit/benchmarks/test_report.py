@@ -74,7 +74,7 @@ def figures() -> dict[str, Any]:
     return {
         "yardstick": [2000.0, 3000.0],
         "environment": environment,
-        "audit": {"missing": 0, "verified": "all well"},
+        "audit": {"missing": 0, "verified": {"growth": "all\nwell"}},
         "cases": {name: {"summary": summary(found), "runs": found} for name, found in runs.items()},
     }
 
@@ -96,9 +96,11 @@ def test_a_rate_is_given_as_its_ratio_to_the_yardstick(figures: dict[str, Any]) 
 
 
 def test_growth_is_compared_with_the_empty_databases(figures: dict[str, Any]) -> None:
-    ratios = {row[0]: row[3] for row in table.rows(figures, "growth")}
-    assert ratios["with 100,000 certificates: throughput"] == "0.95 of empty"
-    assert ratios["with 0 certificates: at 20/s"] == "1.00 of empty"
+    heads, *rows = table.rows(figures, "growth")
+    assert heads[1:] == ["0", "100,000"]
+    found = {row[0]: row[1:] for row in rows}
+    assert found["throughput"] == ["500/s", "475/s (0.95)"]
+    assert found["page, p50"] == ["2.0 ms", "2.0 ms (1.00)"]
 
 
 def test_every_row_of_every_case_is_as_wide_as_the_heading(figures: dict[str, Any]) -> None:
@@ -146,6 +148,8 @@ def test_figures_are_written_between_their_markers_again_and_again(
     assert report.main() == 0
     assert document.read_text() == once
     assert "| throughput | 500/s |" in once
+    assert "- growth: all well" in once
+    assert "| throughput | 500/s | 475/s (0.95) |" in once
     assert "Saturated first: signer-clock" in once
     assert "## Capacity plan" in once
     assert (tmp_path / report.PICTURE).exists()
