@@ -74,7 +74,7 @@ def check_certificates(
     report = Report()
     known = _issuers(database)
     with _Crew(known, policy_file, processes) as crew:
-        for done in crew.check(_chunks(database, since)):
+        for done in crew.check(chunks(database, since)):
             blocked = _blocked(database, done)
             for one in done:
                 report.add(one, blocked)
@@ -160,7 +160,8 @@ def _issuers(database: Database) -> list[tuple[str, bytes, bytes, bytes]]:
         return [tuple(row) for row in rows]
 
 
-def _chunks(database: Database, since: datetime | None) -> Iterator[list[Issued]]:
+def chunks(database: Database, since: datetime | None) -> Iterator[list[Issued]]:
+    """Yield what is to be checked, in the order of the requests' ids."""
     statement = _statement(since)
     last: str | None = None
     while True:
