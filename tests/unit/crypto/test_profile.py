@@ -38,6 +38,7 @@ FULL = {
     "ocsp": ["http://ocsp.example.com"],
     "ca_issuers": ["http://ca.example.com/issuing.der"],
     "issuer": "second",
+    "lint": ["cabf-tls", "rfc5280"],
 }
 
 CA = {
