@@ -39,6 +39,7 @@ FULL = {
     "ca_issuers": ["http://ca.example.com/issuing.der"],
     "lint": ["rfc5280", "cabf-tls"],
     "issuer": "second",
+    "lint": ["cabf-tls", "rfc5280"],
 }
 
 CA = {
