@@ -78,6 +78,10 @@ readme: dev ## run the README's commands in a fresh clone of the last commit
 	@tools/debian-packages.sh openssl curl
 	@exec $(BIN)/python -m tools.readme
 
+.PHONY: picture
+picture: dev ## draw the README's picture of httpca approve anew, from a walk through it
+	@exec $(BIN)/python -m tests.system.approve_walk
+
 .PHONY: check
 check: dev ## look at style, types and imports
 	$(BIN)/ruff check $(SOURCES)

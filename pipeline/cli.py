@@ -43,6 +43,7 @@ COMMANDS = {
         "Look at refused messages, and drop them.",
     ),
     "ca": ("pipeline.commands.ca:ca", "Look at the issuing CAs, or bring in the next."),
+    "keys": ("pipeline.commands.keys:keys", "Keep the list of keys for which nothing is signed."),
     "audit": ("pipeline.commands.audit:audit", "Look into the signer's audit, and verify it."),
     "signer": ("pipeline.commands.signer:signer", "Stop all signing, or let it go on."),
 }

@@ -49,6 +49,7 @@ class SignerSettings(Settings, frozen=True):
     said. ``waiting_days`` is how long a request waits for an approver before it expires;
     ``warning_days`` how long before an issuing CA cuts certificates short that is warned of.
     ``tell_delay`` is for how many seconds a state that `sign` is about to end is kept to ourselves.
+    ``lint`` says whether each certificate is looked at before it is signed, or the first of each shape.
     ``checkpoints`` is the folder in which signed heads of the audit are kept; a relative path is below
     the side's folder.
     """
@@ -66,6 +67,7 @@ class SignerSettings(Settings, frozen=True):
     waiting_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     warning_days: Annotated[float, Meta(gt=0, le=3650)] = 60.0
     tell_delay: Seconds = 2.0
+    lint: Literal["shape", "every"] = "shape"
     checkpoints: Annotated[str, Meta(min_length=1)] = "data/checkpoints"
     directory: str = ""
     worker: Worker = Worker()

@@ -109,8 +109,10 @@ def csr(
     common_name: str | None = None,
     subject: Sequence[x509.NameAttribute[Any]] = (),
     extensions: Sequence[x509.ExtensionType] = (),
+    private_key: Any = None,
 ) -> bytes:
-    """Return a CSR in DER, quickly; ``names`` are as openssl writes them, or general names."""
+    """Return a CSR in DER, quickly; ``names`` are as openssl writes them, or general names. It is for
+    ``private_key`` if that is given, else for the one key of this kind."""
     attributes = list(subject)
     if common_name is not None:
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
@@ -125,7 +127,7 @@ def csr(
         builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=False)
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    private_key = key(key_kind).private_key
+    private_key = private_key or key(key_kind).private_key
     digest = None if isinstance(private_key, Ed25519PrivateKey) else SHA256()
     return builder.sign(private_key, digest).public_bytes(Encoding.DER)
 

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from pipeline.approve.confirm import Answer
 from pipeline.approve.facts import Facts, pem
+from pipeline.approve.outcome import Answer
+from pipeline.approve.past import Past
 from pipeline.approve.waiting import Recorded
 
 
@@ -58,6 +59,7 @@ def whole(facts: Facts) -> dict[str, Any]:
             "not_after_if_issued_now": certificate.not_after.isoformat(),
         },
         "decisions": [_decision(decision) for decision in request.decisions],
+        "past": None if facts.past is None else _past(facts.past),
         "unacceptable": facts.unacceptable or None,
     }
 
@@ -74,6 +76,15 @@ def answer(given: Answer) -> dict[str, Any]:
         "sentence": given.sentence,
         "state": None if request is None else request.state,
         "decisions": [] if request is None else [_decision(d) for d in request.decisions],
+    }
+
+
+def _past(past: Past) -> dict[str, Any]:
+    return {
+        "first_request_of_requester": past.first,
+        "names_never_issued": [str(name) for name in past.new_names],
+        "key_in_requests_of_others": past.key_of_others,
+        "key_has_certificate": past.key_issued,
     }
 
 

@@ -78,11 +78,11 @@ def approve(context: click.Context, config: Path | None, timeout: float) -> None
 def list_(context: click.Context, config: Path | None, json_: bool, limit: int) -> None:
     """List what waits, the oldest first."""
     with opened_desk(config or context.obj) as desk:
-        facts = [desk.look(request) for request in waiting.oldest(desk.database, limit)]
-        count = waiting.count(desk.database)
+        requests, count = waiting.oldest_of_all(desk.database, limit)
+        facts = desk.look_at_all(requests)
         if json_:
-            requests = [as_json.summary(one) for one in facts]
-            click.echo(as_json.text({"waiting": count, "requests": requests}))
+            told = [as_json.summary(one) for one in facts]
+            click.echo(as_json.text({"waiting": count, "requests": told}))
             return
         out = console()
         out.print(listing(facts, desk.clock()) if facts else "Nothing waits for approval.")
@@ -159,7 +159,8 @@ def accept(
             if texts
             else named(desk, ids, "accept", digest, json_)
         )
-        context.exit(decide_on(desk, shown, "accept", "", timeout, json_))
+        asked = bool(texts) and not yes
+        context.exit(decide_on(desk, shown, "accept", "", timeout, json_, asked=asked))
 
 
 @approve.command()
@@ -189,7 +190,8 @@ def reject(
             if texts
             else named(desk, ids, "reject", None, json_)
         )
-        context.exit(decide_on(desk, shown, "reject", reason, timeout, json_))
+        asked = bool(texts) and not yes
+        context.exit(decide_on(desk, shown, "reject", reason, timeout, json_, asked=asked))
 
 
 def _check(ids: Sequence[str], texts: Sequence[str], yes: bool, json_: bool) -> None:

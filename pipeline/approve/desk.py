@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.approve import decision, facts, standing, waiting
+from pipeline.approve import decision, facts, past, standing, waiting
 from pipeline.approve.carrier import Carrier, carrier_of
-from pipeline.approve.confirm import Answer, Confirmer, Result
+from pipeline.approve.confirm import Confirmer
 from pipeline.approve.decision import Verdict
 from pipeline.approve.facts import Facts
+from pipeline.approve.outcome import Answer, Result
+from pipeline.approve.past import History
 from pipeline.approve.spool import Spool, SpoolDamaged, Spooled
 from pipeline.approve.waiting import Request
 from pipeline.clock import Clock, now
@@ -45,9 +47,25 @@ class Desk:
         """The approver's name."""
         return self.settings.name
 
+    def glance(self, request: Request) -> Facts:
+        """Gather what is shown of a request, without what came before it."""
+        return facts.gather(request, self.me, self.clock())
+
     def look(self, request: Request) -> Facts:
         """Gather what is shown of a request."""
-        return facts.gather(request, self.me, self.clock())
+        return self.look_at_all([request])[0]
+
+    def look_at_all(self, requests: Sequence[Request]) -> list[Facts]:
+        """Gather what is shown of requests."""
+        found = [self.glance(request) for request in requests]
+        names = {one.request.id: () if one.csr is None else one.csr.names for one in found}
+        pasts = past.of(self.database, names)
+        return [facts.with_past(one, pasts[one.request.id]) for one in found]
+
+    def history(self, shown: Facts) -> History:
+        """Read what came before a request, for a closer look."""
+        names = () if shown.csr is None else shown.csr.names
+        return past.history(self.database, shown.request, names)
 
     def under_way(self, request_id: str) -> Spooled | None:
         """Return this approver's decision on a request that is not confirmed yet."""
@@ -103,17 +121,18 @@ class Desk:
         if fresh is None:
             return Answer(old.id, verdict, Result.UNKNOWN, "The request is no longer there.")
         if not fresh.waits:
-            alike = standing.verdict(fresh) == verdict
+            # Who decided alike, but on something else than was shown, did not decide this.
+            alike = standing.verdict(fresh) == verdict and fresh.approvable() == old.approvable()
             result = Result.DECIDED_ALIKE if alike else Result.DECIDED_OTHERWISE
             sentence = f"{standing.describe(fresh, self.me)} Nothing was sent."
             return Answer(old.id, verdict, result, sentence, fresh)
-        if fresh.approvable() != old.approvable() or _counted(fresh) != _counted(old):
-            said = standing.so_far(fresh)
-            sentence = (
-                "The request changed while you looked at it."
-                f"{' ' + said if said else ''} Nothing was sent; look again."
-            )
+        if fresh.approvable() != old.approvable():
+            sentence = "The request changed while you looked at it. Nothing was sent; look again."
             return Answer(old.id, verdict, Result.CHANGED, sentence, fresh)
+        if _counted(fresh) != _counted(old):
+            said = standing.so_far(fresh) or "What was said before counts no more."
+            sentence = f"Meanwhile: {said} Nothing was sent yet."
+            return Answer(old.id, verdict, Result.SAID_MEANWHILE, sentence, fresh)
         if shown.not_mine:
             return _impossible(fresh, verdict, f"Nothing was sent. {shown.not_mine}")
         if verdict == "accept" and shown.unacceptable:

@@ -4,7 +4,7 @@ Pure: made from a request as it was read, and nothing else.
 """
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ import msgspec
 from cryptography import x509
 
 from pipeline.approve import homographs, standing
+from pipeline.approve.past import Past
 from pipeline.approve.waiting import Recorded, Request
 from pipeline.crypto import csr as csrs
 from pipeline.crypto import subject as subjects
@@ -23,6 +24,9 @@ from pipeline.errors import Refused, RequesterError
 
 MANY_NAMES: Final = 20
 """From how many names on their number is worth a word of its own."""
+
+SHOWN_NEW_NAMES: Final = 3
+"""Of the names that were never issued before, so many are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Facts:
     ``unusual`` is what deserves attention. ``unacceptable`` says why accepting is impossible, since
     something that would be signed cannot be shown; it is empty when accepting is possible.
     ``not_mine`` says why a decision of this approver would not count; empty when it would.
+    ``past`` is None while nobody has looked at what came before.
     """
 
     request: Request
@@ -61,6 +66,7 @@ class Facts:
     unusual: tuple[str, ...]
     unacceptable: str = field(default="")
     not_mine: str = field(default="")
+    past: Past | None = None
 
     @property
     def counted(self) -> tuple[Recorded, ...]:
@@ -91,6 +97,11 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
         unacceptable=csr_trouble or profile_trouble or issuer_trouble or subject_trouble,
         not_mine=not_mine,
     )
+
+
+def with_past(facts: Facts, past: Past) -> Facts:
+    """Return the facts with what is unusual because of what came before."""
+    return replace(facts, unusual=(*facts.unusual, *_unusual_since(past, facts)), past=past)
 
 
 def pem(csr: bytes) -> str:
@@ -171,6 +182,28 @@ def _unusual(
             found.append(f"It asks for {len(csr.names)} names.")
         if csr.unsupported_names:
             found.append("It asks for names of a kind that is never issued.")
+        dropped = csr.ignored if certificate is None else certificate.dropped
+        if any(part.startswith("extension ") for part in dropped):
+            found.append("It asks for extensions that are dropped.")
     if certificate is not None and certificate.cut_short:
         found.append("It would end early, together with its issuing CA.")
+    return found
+
+
+def _unusual_since(past: Past, facts: Facts) -> list[str]:
+    found: list[str] = []
+    if past.first:
+        found.append("It is the first request of this requester.")
+    count = 0 if facts.csr is None else len(facts.csr.names)
+    if past.new_names and len(past.new_names) == count:
+        each = "Its name was never" if count == 1 else "None of its names was ever"
+        found.append(f"{each} issued before.")
+    elif past.new_names:
+        more = len(past.new_names) - SHOWN_NEW_NAMES
+        shown = ", ".join(str(name) for name in past.new_names[:SHOWN_NEW_NAMES])
+        found.append(f"Never issued before: {shown}{f' and {more} more' if more > 0 else ''}.")
+    if past.key_of_others:
+        found.append("Its key came in a request of somebody else, too.")
+    if past.key_issued:
+        found.append("Its key has a certificate already.")
     return found

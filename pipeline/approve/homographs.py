@@ -1,5 +1,7 @@
 """Names that look like other names: labels of mixed scripts, and labels made of look-alikes."""
 
+# ruff: noqa: RUF001 - letters that look like others are what this is about
+
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
@@ -13,14 +15,25 @@ _USUAL_TOGETHER: Final = (
 )
 """Scripts that one language mixes (Unicode UTS #39, "highly restrictive")."""
 
-_LOOKS_LIKE: Final = dict(
-    zip(
-        "абсԁеһіјкӏмнорԛѕтуԝхьгпαβγικνορτυχωɑɡıƽοօսհոցզ",
-        "a6cdehijklmhopqstywxbrnabyiknoptuxwagi5oouhngq",
-        strict=True,
-    )
+_COMMON: Final = frozenset({"MODIFIER", "IDEOGRAPHIC"})
+"""First words in the names of characters that go with several scripts: ʻ in ʻōlelo, 々 in 佐々木."""
+
+_LOOK_ALIKES: Final = (
+    ("абгԁеһіјкӏмнопԛрѕстуүԝхьҽѵӡ", "a6rdehijklmhonqpsctyywxbev3"),  # Cyrillic
+    ("αβγικνορτυχω", "abyikvoptuxw"),  # Greek
+    ("աօսհոցզքգւռլ", "wouhngqfqini"),  # Armenian
+    ("ɑɡıɩƽʋɯ", "agii5uw"),  # Latin, outside ASCII
+    ("०০੦૦௦౦೦൦๐໐ഠဝ", "oooooooooooo"),  # digits and letters of Indic and other scripts
+    ("\u05e1\u05d5\u0647\u0665", "oloo"),  # Hebrew and Arabic, which would turn this line around
 )
-"""Letters that look like an ASCII letter in common fonts (from Unicode's confusables.txt)."""
+"""Letters and digits, and the ASCII characters that they look like in common fonts (from Unicode's
+confusables.txt, as far as IDNA 2008 takes them)."""
+
+_LOOKS_LIKE: Final = {
+    letter: twin
+    for letters, twins in _LOOK_ALIKES
+    for letter, twin in zip(letters, twins, strict=True)
+}
 
 
 def warnings(name: Name) -> list[str]:
@@ -34,13 +47,18 @@ def warnings(name: Name) -> list[str]:
 def _of_label(label: str) -> Iterator[str]:
     if label.isascii():
         return
-    scripts = {_script(character) for character in label if character.isalpha()}
+    scripts = {_script(character) for character in label if _has_script(character)} - _COMMON
     if len(scripts) > 1 and not any(scripts <= together for together in _USUAL_TOGETHER):
         mixed = " and ".join(sorted(script.capitalize() for script in scripts))
         yield f"“{label}” mixes the scripts {mixed}"
     twin = "".join(_LOOKS_LIKE.get(character, character) for character in label)
     if twin.isascii():
         yield f"“{label}” looks like “{twin}” and is another name"
+
+
+def _has_script(character: str) -> bool:
+    """Say whether a character belongs to a script: letters do, and digits but for those of ASCII."""
+    return character.isalpha() or (character.isdecimal() and not character.isascii())
 
 
 def _script(character: str) -> str:

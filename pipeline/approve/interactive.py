@@ -1,48 +1,78 @@
-"""One request after the other, in a terminal: accept, reject with a reason, skip, CSR, quit.
+"""One request after the other, in a terminal: accept, reject with a reason, skip, CSR,
+history, quit.
 
 A key decides only what it was pressed for: what was typed before a request was on the screen is
 thrown away.
 """
 
+import os
 import sys
 import termios
+import tty
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-import click
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.approve import csr_view, waiting
-from pipeline.approve.confirm import Answer, Result
+from pipeline.approve import csr_view, history_view, waiting
 from pipeline.approve.decision import DecisionRefused, Verdict
 from pipeline.approve.desk import Desk
 from pipeline.approve.facts import Facts
 from pipeline.approve.harmless import harmless
+from pipeline.approve.outcome import Answer, Result
 from pipeline.approve.screen import screen
 from pipeline.approve.waiting import Position, Request
 
-PROMPT: Final = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit > "
+PROMPT: Final = "[a]ccept  [r]eject  [s]kip  [c]SR  [h]istory  [q]uit > "
 
-_WORDS: Final = {"a": "accept", "r": "reject", "s": "skip", "c": "CSR", "q": "quit"}
+_WORDS: Final = {"a": "accept", "r": "reject", "s": "skip", "c": "CSR", "h": "history", "q": "quit"}
+
+END_OF_INPUT: Final = b"\x04"
+"""Ctrl-D, where a key counts at once."""
+
+_ASK_AGAIN: Final = (Result.CHANGED, Result.SAID_MEANWHILE, Result.NOT_POSSIBLE)
+"""What leaves the request to be looked at again, and decided on."""
 
 
 class Quit(Exception):
     """The approver wants to stop."""
 
 
-def read_key() -> str:
-    """Read one key; what comes with it at once (Enter) is dropped.
+@contextmanager
+def listening() -> Iterator[Callable[[], str]]:
+    """Let a key count at once, without Enter, and yield what reads one.
+
+    What was typed before is thrown away here, and nothing after it: so a question that is asked within
+    hears every answer, and none that was given before it was on the screen.
 
     Raises:
-        Quit: on Ctrl-C or Ctrl-D.
+        Quit: on Ctrl-C, on Ctrl-D, or when the terminal is gone.
     """
+    keyboard = sys.stdin.fileno()
+    before = termios.tcgetattr(keyboard)
+    tty.setcbreak(keyboard, termios.TCSAFLUSH)
     try:
-        return click.getchar().strip().lower()
-    except (KeyboardInterrupt, EOFError) as error:
+        yield partial(_read_key, keyboard)
+    except KeyboardInterrupt as interrupt:
+        raise Quit from interrupt
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def _read_key(keyboard: int) -> str:
+    """Read one key; what comes with it at once (Enter) is dropped."""
+    try:
+        typed = os.read(keyboard, 32)
+    except OSError as error:
         raise Quit from error
+    if not typed or END_OF_INPUT in typed:
+        raise Quit
+    return typed.decode("utf-8", "replace").strip().lower()
 
 
 def read_line() -> str:
@@ -53,21 +83,13 @@ def read_line() -> str:
         return ""
 
 
-def forget_typed() -> None:
-    """Throw away what was typed before the terminal showed what it would apply to."""
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
-
-
 @dataclass
 class Walk:
-    """A walk through what waits; the three functions are the keyboard."""
+    """A walk through what waits."""
 
     desk: Desk
     console: Console
     timeout: float
-    read_key: Callable[[], str] = read_key
-    read_line: Callable[[], str] = read_line
-    forget_typed: Callable[[], None] = forget_typed
     tally: Counter[str] = field(default_factory=Counter)
     number: int = 0
 
@@ -103,11 +125,14 @@ class Walk:
             if key == "c":
                 self.console.print(csr_view.view(facts))
                 continue
+            if key == "h":
+                self.console.print(history_view.view(self.desk.history(facts)))
+                continue
             answer = self._decide(facts, "accept" if key == "a" else "reject")
             if answer is None:
                 continue
             self._say(answer.sentence)
-            if answer.result is not Result.CHANGED and answer.result is not Result.NOT_POSSIBLE:
+            if answer.result not in _ASK_AGAIN:
                 self.tally[_counted_as(answer)] += 1
                 return
             fresh = waiting.get(self.desk.database, request.id)
@@ -120,7 +145,7 @@ class Walk:
         reason = ""
         if verdict == "reject":
             self.console.print("Reason, for the requester (empty: back) > ", end="")
-            reason = self.read_line()
+            reason = read_line()
             if not reason.strip():
                 self._say("Not rejected.")
                 return None
@@ -143,11 +168,11 @@ class Walk:
         return facts
 
     def _ask(self) -> str:
-        self.forget_typed()
         self.console.print()
-        self.console.print(Text(PROMPT, "bold"), end="")
-        while (key := self.read_key()) not in _WORDS:
-            pass  # Enter after a key, and keys that mean nothing here
+        with listening() as read_key:
+            self.console.print(Text(PROMPT, "bold"), end="")
+            while (key := read_key()) not in _WORDS:
+                pass  # Enter after a key, and keys that mean nothing here
         self.console.print(Text(_WORDS[key]))
         return key
 

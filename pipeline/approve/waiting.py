@@ -49,7 +49,8 @@ class Request:
     """One request with everything that an approver may see of it, read at one moment.
 
     ``issuer`` is the fingerprint that the request was given at `policy`; ``issuer_certificate`` is
-    None when the signer does not show that certificate.
+    None when the signer does not show that certificate. ``key_fingerprint`` is the SHA-256 (hex) of
+    the CSR's SubjectPublicKeyInfo.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Request:
     profile: Mapping[str, Any]
     rule: Mapping[str, Any]
     issuer: str
+    key_fingerprint: str | None
     issuer_certificate: bytes | None
     decisions: tuple[Recorded, ...]
 
@@ -113,17 +115,20 @@ def open_signer(url: str) -> Database:
 def count(database: Database) -> int:
     """Return how many requests wait."""
     with database.read() as connection:
-        found = connection.scalar(
-            select(func.count()).select_from(approval_requests).where(WAITING)
-        )
-        return found or 0
+        return _count(connection)
 
 
 def oldest(database: Database, limit: int) -> list[Request]:
     """Return up to ``limit`` requests that wait, the oldest first."""
+    return oldest_of_all(database, limit)[0]
+
+
+def oldest_of_all(database: Database, limit: int) -> tuple[list[Request], int]:
+    """Return up to ``limit`` requests that wait, the oldest first, and how many wait in all."""
     statement = select(approval_requests).where(WAITING).order_by(*_order()).limit(limit)
-    with database.read() as connection:
-        return _with_all(connection, connection.execute(statement).mappings().all())
+    with database.snapshot() as connection:
+        rows = connection.execute(statement).mappings().all()
+        return _with_all(connection, rows), _count(connection)
 
 
 def next_after(database: Database, position: Position | None) -> Request | None:
@@ -136,7 +141,7 @@ def next_after(database: Database, position: Position | None) -> Request | None:
             (columns.created_at > created_at)
             | ((columns.created_at == created_at) & (columns.id > request_id))
         )
-    with database.read() as connection:
+    with database.snapshot() as connection:
         found = _with_all(connection, connection.execute(statement).mappings().all())
     return found[0] if found else None
 
@@ -144,7 +149,7 @@ def next_after(database: Database, position: Position | None) -> Request | None:
 def get(database: Database, request_id: str) -> Request | None:
     """Return one request by its whole id, in whatever state it is."""
     statement = select(approval_requests).where(approval_requests.c.id == request_id)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         found = _with_all(connection, connection.execute(statement).mappings().all())
     return found[0] if found else None
 
@@ -168,12 +173,21 @@ def recorded(database: Database, approver: str, message_ids: Iterable[str]) -> d
     return {row["id"]: Recorded(**row) for row in rows}
 
 
+def _count(connection: Connection) -> int:
+    found = connection.scalar(select(func.count()).select_from(approval_requests).where(WAITING))
+    return found or 0
+
+
 def _order() -> tuple[Any, Any]:
     return approval_requests.c.created_at, approval_requests.c.id
 
 
 def _with_all(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> list[Request]:
-    """Add decisions and issuers to rows, by the connection that read the rows."""
+    """Add decisions and issuers to rows.
+
+    ``connection`` is the one of a snapshot that read the rows: a decision that is committed between
+    two of these statements would else show without what it did to its request, or the other way.
+    """
     decisions = approval_decisions.c
     by_request: dict[str, list[Recorded]] = {row["id"]: [] for row in rows}
     statement = (

@@ -8,6 +8,7 @@ from cryptography import x509
 
 from pipeline.clock import now
 from pipeline.commands.audit_listing import as_lines, moment, plain
+from pipeline.commands.check_certificates import check_certificates
 from pipeline.commands.operators import operator
 from pipeline.commands.options import answer, config_option, json_option
 from pipeline.commands.signer_database import RequestId, signer_database
@@ -30,6 +31,9 @@ NOT_YET = 5
 @click.group()
 def audit() -> None:
     """Look into the signer's audit, verify it, and prove what is in it."""
+
+
+audit.add_command(check_certificates)
 
 
 @audit.command("list")

@@ -17,6 +17,9 @@ from pipeline.errors import N_, Refused, Unreadable
 
 _WEAK_HASHES: Final = {"md5": "MD5", "sha1": "SHA-1"}
 
+_PSS: Final = bytes.fromhex("06092a864886f70d01010a")
+"""The OID id-RSASSA-PSS in DER."""
+
 DAMAGED: Final = N_(
     "The CSR is damaged and cannot be read. Make it again, and send the file as it is."
 )
@@ -69,8 +72,11 @@ class Csr:
     extensions: tuple[ExtensionRequest, ...] = ()
 
 
-def read(octets: bytes) -> Csr:
+def read(octets: bytes, *, verified: bool = False) -> Csr:
     """Read a CSR, PEM or DER, and verify that its sender has the private key.
+
+    With ``verified`` it is one that this side has verified and stored: its signature and the strength
+    of its key, which cost more than all the rest, are not looked at again.
 
     Raises:
         TooLarge: ``too-large``, over 64 KiB.
@@ -84,12 +90,16 @@ def read(octets: bytes) -> Csr:
     except (ValueError, x509.InvalidVersion):
         raise pem.name_what_it_is(der) from None
     key = _public_key(request)
-    weak_keys.refuse_if_weak(key)
+    if not verified:
+        weak_keys.refuse_if_weak(key)
     spki = public_keys.spki(key)
     if isinstance(key, RSAPublicKey) and spki not in request.tbs_certrequest_bytes:
         # The library reads id-RSASSA-PSS keys (RFC 4055) and would certify them as ordinary ones.
-        raise Refused("key-not-allowed", PSS_KEY)
-    _verify_signature(request)
+        if _PSS in request.tbs_certrequest_bytes:
+            raise Refused("key-not-allowed", PSS_KEY)
+        raise Unreadable("not-a-csr", DAMAGED)
+    if not verified:
+        _verify_signature(request)
     asked = requested.read(request, der)
     return Csr(
         der=der,

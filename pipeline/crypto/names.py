@@ -4,6 +4,7 @@ A :class:`Name` is only ever made by the functions of this module, so its value 
 names are the same exactly when they are equal.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -53,6 +54,11 @@ class Name(msgspec.Struct, frozen=True, order=True):
     def __str__(self) -> str:
         """Return the name as OpenSSL writes it in a SAN: ``DNS:example.com``; ``UPN:`` is ours."""
         return f"{_PREFIX[self.kind]}:{self.value}"
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the name, by which it is found again, however long it is."""
+        return hashlib.sha256(str(self).encode()).digest()
 
     @property
     def is_wildcard(self) -> bool:

@@ -33,6 +33,9 @@ SubjectAttribute = Literal[
 ]
 ExtraSubject = Literal["drop", "refuse"]
 ExtraExtensions = Literal["drop", "refuse_dangerous", "refuse"]
+Lint = Literal["rfc5280", "cabf-tls"]
+"""By what a certificate is looked at before it is signed: RFC 5280, or the CA/Browser Forum's TLS
+Baseline Requirements, which include it."""
 
 
 class ProfileError(ValueError):
@@ -50,7 +53,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``validity`` is the whole time from not_before to not_after, both included; ``backdate`` how far
     before the time of issuance it begins, for clients whose clocks are behind. ``max_name_length``
     is in characters; ``max_of_kind`` has entries such as ``ip:4``. ``issuer`` names one of the
-    signer's issuing CAs; empty is the first of them.
+    signer's issuing CAs; empty is the first of them. ``lint`` says by what its certificates are looked
+    at before they are signed.
 
     ``subject`` are attributes that every certificate has (``O=Example``), ``subject_from_csr`` those
     that follow as the CSR has them, of which ``subject_required`` must be there. ``extra_subject``
@@ -97,6 +101,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ocsp: tuple[str, ...] = ()
     ca_issuers: tuple[str, ...] = ()
     issuer: str = ""
+    lint: tuple[Lint, ...] = ("rfc5280",)
 
     def __post_init__(self) -> None:
         """Refuse values that do not fit; msgspec has checked their types."""

@@ -46,6 +46,7 @@ def _twice(profile: Profile) -> Iterator[tuple[str, str]]:
         "key_usage",
         "extended_key_usage",
         "names",
+        "lint",
         "subject_from_csr",
         "permitted_subtrees",
         "excluded_subtrees",

@@ -20,6 +20,7 @@ import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from pipeline.crypto import key_lists
 from pipeline.crypto.identity import MessageCertificate, Sender, read_certificate
 from pipeline.errors import MessageRefused, SettingsError
 
@@ -47,6 +48,7 @@ class Trust:
         self._accepted: dict[str, MessageCertificate] = {}
         self._revoked: dict[str, MessageCertificate] = {}
         self.authorities: list[x509.Certificate] = []
+        self._keys: frozenset[str] = frozenset()
         self.problems: list[SettingsError] = []
         self.refresh()
         if self.problems:
@@ -75,6 +77,12 @@ class Trust:
         """Return every certificate that is accepted, or was while it was valid."""
         self._look_again()
         return list(self._accepted.values())
+
+    def keys(self) -> frozenset[str]:
+        """Return the fingerprints (see ``key_lists``) of all keys here, the revoked ones too: those
+        of the message CA and of everybody who signs messages."""
+        self._look_again()
+        return self._keys
 
     def knows(self, sender: Sender) -> bool:
         """Say whether any certificate of ``sender`` is accepted, be its time over or not."""
@@ -113,6 +121,8 @@ class Trust:
             and any(_issued(authority, sender.certificate) for authority in authorities)
         }
         self.authorities = authorities
+        known = [*authorities, *(sender.certificate for sender in (*senders, *revoked))]
+        self._keys = frozenset(key_lists.fingerprint(one.public_key()) for one in known)
         self._stamp = stamp
         self.problems = problems
         for problem in problems:

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from pipeline.database.sets import among, insert_new, insert_rows, still
 from pipeline.states import State, Transitions
 
 
@@ -80,9 +80,9 @@ def advance(
         statement = (
             update(table)
             .where(
-                table.c.id.in_([move.request_id for move in group]),
-                table.c.state == source,
-                table.c.revision == revision,
+                among(table.c.id, [move.request_id for move in group]),
+                still(table.c.state, source),
+                still(table.c.revision, revision),
             )
             .values(state=target, revision=new_revision, changed_at=now, **dict(values))
             .returning(table.c.id)
@@ -96,8 +96,7 @@ def advance(
             for move in group
             if move.request_id in done
         ]
-    if entries:
-        connection.execute(insert(ledger.audit), entries)
+    insert_rows(connection, ledger.audit, entries)
     return moved
 
 
@@ -120,18 +119,13 @@ def admit(
         return set()
     for row in wanted:
         _check(ledger, None, row["state"], maker)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = (
-        dialect.insert(ledger.requests).on_conflict_do_nothing().returning(ledger.requests.c.id)
-    )
-    inserted = set(connection.scalars(statement, wanted))
+    inserted = insert_new(connection, ledger.requests, wanted, ledger.requests.c.id)
     entries = [
         _entry(maker, row["id"], None, row["state"], row["revision"], {}, row["created_at"])
         for row in wanted
         if row["id"] in inserted
     ]
-    if entries:
-        connection.execute(insert(ledger.audit), entries)
+    insert_rows(connection, ledger.audit, entries)
     return inserted
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, TextClause, and_, select, update
 
 from pipeline.database.engine import AnyRow, Database
+from pipeline.database.sets import among, still
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Claim:
 
     def holds(self, ids: Iterable[str]) -> ColumnElement[bool]:
         """Return the condition for those of the rows that are still ours."""
-        return and_(self.table.c.id.in_(list(ids)), self.table.c[self.due] == self.until)
+        return and_(among(self.table.c.id, ids), still(self.table.c[self.due], self.until))
 
     def extend(self, database: Database, until: datetime) -> None:
         """Keep the claim, in a transaction of its own: its work takes longer than was thought."""

@@ -5,7 +5,7 @@ another began to write; WAL, so that readers do not wait; ``synchronous=FULL``, 
 survives a power cut. Engines hide parameters: no CSR reaches a log or an error message.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -50,14 +50,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection that is not meant to write. On PostgreSQL each statement sees what is
-        committed when it begins; on SQLite they are one transaction."""
+        """Open a connection that is not meant to write, for a single statement, or for several that
+        need not agree: on PostgreSQL each sees what is committed when it begins."""
         with self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Open a connection for a long look: all of it sees what is committed when it begins."""
+        """Open a connection for several statements that must agree: all of them see what was
+        committed when the first of them began."""
         with self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -72,8 +73,12 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str | URL, *, pool_size: int = 5, read_only: bool = False) -> Database:
+def open_database(
+    url: str | URL, *, pool_size: int = 5, read_only: bool = False, by_keys: bool = False
+) -> Database:
     """Open a database by its SQLAlchemy URL; nothing is connected yet.
+
+    ``by_keys`` is for processes that never need a whole table: see ``BY_KEYS``.
 
     Raises:
         ValueError: the URL names neither PostgreSQL nor SQLite.
@@ -82,7 +87,8 @@ def open_database(url: str | URL, *, pool_size: int = 5, read_only: bool = False
     if url.get_backend_name() == "sqlite":
         return Database(_sqlite(url, read_only=read_only))
     if url.get_backend_name() == "postgresql":
-        return Database(_postgresql(url, pool_size, read_only=read_only))
+        options = [*(["default_transaction_read_only=on"] if read_only else ())]
+        return Database(_postgresql(url, pool_size, [*options, *(BY_KEYS if by_keys else ())]))
     raise ValueError("the database is postgresql+psycopg://... or sqlite:///...")
 
 
@@ -108,8 +114,9 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, pool_size: int, *, read_only: bool) -> Engine:
-    options = "-c default_transaction_read_only=on" if read_only else ""
+def _postgresql(url: URL, pool_size: int, settings: Iterable[str]) -> Engine:
+    own = url.query.get("options", "")
+    options = " ".join([*((own,) if isinstance(own, str) and own else own), *_flags(settings)])
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -121,8 +128,25 @@ def _postgresql(url: URL, pool_size: int, *, read_only: bool) -> Engine:
         | ({"options": options} if options else {}),
     )
     event.listen(engine, "handle_error", _leave_out_details)
+    event.listen(engine, "connect", _ids_as_text)
     return engine
 
+
+def _ids_as_text(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """Ids are text in Python: making objects of them, only to write these out again, is left out."""
+    from psycopg.types.string import TextLoader  # only where there is a PostgreSQL
+
+    connection.adapters.register_loader("uuid", TextLoader)
+
+
+def _flags(settings: Iterable[str]) -> list[str]:
+    return [f"-c {setting}" for setting in settings]
+
+
+BY_KEYS: Final = ("enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off")
+"""Settings of PostgreSQL's planner: rows are found by an index, and joined by one, wherever there is
+one. It plans a prepared statement once, perhaps while a table is new and looks small; without these
+it would then read all of the table each time until the table is analysed, while that grows."""
 
 NOTICE_A_DEAD_SERVER: Final = {
     "connect_timeout": 5,

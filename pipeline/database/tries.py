@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pipeline.clock import Clock
 from pipeline.database.columns import UtcDateTime
 from pipeline.database.engine import Database
+from pipeline.database.sets import among
 
 FORGIVEN_AFTER: Final = timedelta(days=1)
 """After so long an item is tried anew: the program may have been mended meanwhile."""
@@ -54,7 +55,7 @@ class Tries:
             return found
         column = self._table.c.item
         with self._database.read() as connection:
-            return set(connection.scalars(select(column).where(column.in_(found))))
+            return set(connection.scalars(select(column).where(among(column, found))))
 
     def begin(self, item: str) -> bool:
         """Put an attempt on record; return False when there were too many before."""
@@ -72,7 +73,7 @@ class Tries:
         if not items:
             return
         with self._database.write() as connection:
-            connection.execute(delete(self._table).where(self._table.c.item.in_(list(items))))
+            connection.execute(delete(self._table).where(among(self._table.c.item, items)))
         for one in items:
             self._begun.pop(one, None)
 

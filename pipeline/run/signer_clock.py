@@ -57,7 +57,7 @@ def main(directory: Path) -> int:
     warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
-    database = open_database(settings.database, pool_size=4)
+    database = open_database(settings.database, pool_size=4, by_keys=True)
     try:
         Patience(stopping)(lambda: check(database, "signer", directory))
     except Stopped:

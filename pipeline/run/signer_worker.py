@@ -15,6 +15,7 @@ from pipeline.run.heart import Heart
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_side import open_signer_side
 from pipeline.run.worker import run_worker
+from pipeline.signer import lint
 from pipeline.signer.tables import heartbeats
 from pipeline.stages import Role
 from settings.signer import load_signer
@@ -30,12 +31,13 @@ def main(directory: Path) -> int:
     stopping = threading.Event()
     stop_on_signals(stopping)
     patience = Patience(stopping)
-    database = open_database(settings.database, pool_size=settings.worker.threads + 4)
+    database = open_database(settings.database, pool_size=settings.worker.threads + 4, by_keys=True)
     try:
         patience(lambda: check(database, "signer", directory))
         opened = patience(lambda: open_signer_side(settings, directory, database, signs=True))
     except Stopped:
         return 0
+    lint.warm({one for profile in opened.side.policy().profiles.values() for one in profile.lint})
     ExpiryWatch(settings.expiry_days).look(opened.side.certificates(), now())
     bind_signer(opened.broker, opened.side, patience)
     heart = Heart(database, heartbeats, PROCESS, settings.clock.heartbeat)

@@ -44,7 +44,7 @@ def main(directory: Path) -> int:
     warn_of_exposed(settings.database, settings.broker)
     stopping = threading.Event()
     stop_on_signals(stopping)
-    database = open_database(settings.database, pool_size=settings.worker.threads + 5)
+    database = open_database(settings.database, pool_size=settings.worker.threads + 5, by_keys=True)
     try:
         Patience(stopping)(lambda: check(database, "web", directory))
     except Stopped:
@@ -164,6 +164,8 @@ class WebClock:
             try:
                 if self._ear.wait(intervals.poll_sqlite if embedded else intervals.poll):
                     wake(self.side.send, RELAY)
+                    # What comes close behind is relayed together, and goes so through all stages.
+                    self._stopping.wait(intervals.gather)
                 else:
                     self.sweep()
             except Exception as error:

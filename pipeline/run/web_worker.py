@@ -30,7 +30,7 @@ def main(directory: Path) -> int:
     stopping = threading.Event()
     stop_on_signals(stopping)
     patience = Patience(stopping)
-    database = open_database(settings.database, pool_size=settings.worker.threads + 4)
+    database = open_database(settings.database, pool_size=settings.worker.threads + 4, by_keys=True)
     try:
         patience(lambda: check(database, "web", directory))
     except Stopped:

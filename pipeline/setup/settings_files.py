@@ -89,7 +89,7 @@ _APPROVER = """\
 role = "approver"
 name = {quoted_name}
 
-# The signer's database, of which an approver reads three views and needs no other right.
+# The signer's database, of which an approver reads four views and needs no other right.
 signer_database = {database}
 
 # The broker, with an account that may only publish to the queue signer.decide. With "memory:"

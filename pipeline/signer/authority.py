@@ -6,12 +6,13 @@ result with the request and the TBS. Nothing here knows of time or randomness bu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import der, public_keys, requested, subject
 from pipeline.crypto.csr import Csr
@@ -19,6 +20,7 @@ from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable, Refused
 from pipeline.signer import extensions, throw_away
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.shape import Shape, shape_of
 
 _RANDOM_OCTETS: Final = 19
 _SECOND: Final = timedelta(seconds=1)
@@ -26,12 +28,18 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A certificate but for its signature. ``not_after`` is the last second that it is valid in."""
+    """A certificate but for its signature. ``not_after`` is the last second that it is valid in.
+
+    ``certificate`` (DER) is the same with the signature of a throw-away key; ``shape`` is what is the
+    same in all that look alike.
+    """
 
     tbs: bytes
     serial: int
     not_before: datetime
     not_after: datetime
+    certificate: bytes = field(repr=False)
+    shape: Shape = field(repr=False)
 
 
 def new_serial(random_octets: Callable[[int], bytes]) -> int:
@@ -64,7 +72,14 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
     # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
     builder = extensions.add_own(builder, csr, critical_names=not named.rdns)
     certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
-    return Prepared(certificate.tbs_certificate_bytes, serial, not_before, not_after)
+    return Prepared(
+        certificate.tbs_certificate_bytes,
+        serial,
+        not_before,
+        not_after,
+        certificate.public_bytes(Encoding.DER),
+        shape_of(csr, profile, issuer, named, not_before, not_after),
+    )
 
 
 def sign(tbs: bytes, issuer: Issuer) -> bytes:
@@ -90,9 +105,11 @@ def assemble(tbs: bytes, signature: bytes) -> bytes:
         raise ItemFailed(str(error)) from None
 
 
-def verify(certificate_der: bytes, tbs: bytes, csr: Csr, profile: Profile, issuer: Issuer) -> None:
+def verify(
+    certificate_der: bytes, tbs: bytes, csr: Csr, profile: Profile | None, issuer: Issuer
+) -> None:
     """Compare a finished certificate with its TBS, its request, its profile's claim to be a CA, and
-    its issuer.
+    its issuer. Where nobody knows the profile, subject and claim are not compared.
 
     Raises:
         ItemFailed: which of them it differs from.
@@ -112,6 +129,8 @@ def verify(certificate_der: bytes, tbs: bytes, csr: Csr, profile: Profile, issue
         raise ItemFailed("the certificate's names cannot be read") from None
     if names != csr.names:
         raise ItemFailed("the certificate has other names than the CSR")
+    if profile is None:
+        return
     if named != _subject(csr, profile):
         raise ItemFailed("the certificate has another subject than the CSR gives it")
     if _constraints(certificate) != extensions.basic_constraints(profile):

@@ -58,7 +58,7 @@ def whole(database: Database, request_id: str) -> dict[str, Any]:
     Raises:
         NotFound: there is no such request.
     """
-    with database.read() as connection:
+    with database.snapshot() as connection:  # else its parts may be of different moments
         row = connection.execute(select(requests).where(requests.c.id == request_id)).one_or_none()
         if row is None:
             raise NotFound(f"the signer knows no request {request_id}")

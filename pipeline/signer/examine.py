@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from pipeline.crypto import csr as csrs
+from pipeline.crypto.csr import Csr
 from pipeline.errors import RequesterError
 from pipeline.messages import Submission
 from pipeline.signer.policy import Policy, judge
@@ -23,7 +24,10 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The state in which a submission begins, with profile and rule as they stand now."""
+    """The state in which a submission begins, with profile and rule as they stand now.
+
+    ``csr`` is None when it cannot be read, or breaks the program.
+    """
 
     submission: Submission
     state: State
@@ -31,6 +35,12 @@ class Finding:
     profile: dict[str, Any]
     rule: dict[str, Any]
     policy_digest: str
+    csr: Csr | None = None
+
+    @property
+    def key_fingerprint(self) -> str | None:
+        """The fingerprint of the key, if the CSR can be read."""
+        return self.csr.key.fingerprint if self.csr is not None else None
 
 
 def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
@@ -47,6 +57,7 @@ def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
         verdict.profile.snapshot() if verdict.profile is not None else {},
         dict(verdict.rule_snapshot),
         policy.digest,
+        csr,
     )
 
 

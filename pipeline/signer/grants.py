@@ -24,7 +24,9 @@ RIGHTS: Final[Rights] = {
         "decisions": "SELECT, INSERT, UPDATE (effect)",
         "tbs": _APPEND,
         "certificates": _APPEND,
+        "issued_names": _APPEND,
         "issuers": _APPEND,
+        "blocked_keys": "SELECT, INSERT, DELETE",
         "switches": "SELECT, INSERT, UPDATE",
         "rule_counts": "SELECT, INSERT, UPDATE (count), DELETE",
         "policy_in_force": "SELECT, INSERT, UPDATE",
@@ -45,7 +47,7 @@ RIGHTS: Final[Rights] = {
         **dict.fromkeys(VIEW_DEFINITIONS, "SELECT"),
         REVISION_TABLE: "SELECT",
     },
-    # Approvers, each with an account of their own that is a member of this one: three views.
+    # Approvers, each with an account of their own that is a member of this one: the views.
     "approvers": {
         **dict.fromkeys(metadata.tables, ""),
         **dict.fromkeys(VIEW_DEFINITIONS, "SELECT"),

@@ -5,17 +5,19 @@ from datetime import datetime
 from hashlib import sha256
 
 import structlog
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
+from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among, insert_new, insert_rows, still
 from pipeline.errors import HttpcaError, ItemFailed
-from pipeline.signer import authority
+from pipeline.signer import authority, blocked_keys, issued_names
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.lint import LINTER
 from pipeline.signer.operate import suspended
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
@@ -40,28 +42,48 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
     asked = _prepare(side, ids)
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
     signed = {one: _sign(side, row, *asked[one]) for one, row in prepared.items()}
-    _store(side, [row for row in group if row.id in prepared], prepared, signed)
+    names = {one: asked[one][0].names for one in prepared}
+    _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
 
 def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profile]]:
-    """Step 2: commit the TBS of each request that has none yet; the first stored one wins."""
+    """Step 2: commit the TBS of each request that has none yet; the first stored one wins. What would
+    be no good certificate, or is for a blocked key, gets no TBS."""
     with side.database.read() as connection:
         rows = connection.execute(
-            select(submissions, tbs.c.serial, tbs.c.issuer.label("tbs_issuer"))
+            select(
+                submissions.c.request_id,
+                submissions.c.csr,
+                submissions.c.profile,
+                submissions.c.issuer,
+                tbs.c.serial,
+                tbs.c.issuer.label("tbs_issuer"),
+            )
             .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
-            .where(submissions.c.request_id.in_(ids))
+            .where(among(submissions.c.request_id, ids))
         ).all()
+        read = {
+            row.request_id: (
+                csrs.read(row.csr, verified=True),
+                Profile.from_snapshot(row.profile),
+            )
+            for row in rows
+        }
+        asked = [csr for csr, _ in read.values()]
+        blocked = blocked_keys.reasons(connection, asked, side.trust.keys())
     now = side.now()
-    read = {
-        row.request_id: (csrs.read(row.csr), Profile.from_snapshot(row.profile)) for row in rows
-    }
+    for csr, _ in read.values():
+        if csr.key.fingerprint in blocked:
+            raise ItemFailed(blocked[csr.key.fingerprint])
     fresh = []
     for row in rows:
         if row.serial is not None:
             continue
         issuer = _issuer(side, row.issuer)
         serial = authority.new_serial(side.random)
-        made = authority.prepare(*read[row.request_id], issuer, now, serial)
+        csr, profile = read[row.request_id]
+        made = authority.prepare(csr, profile, issuer, now, serial)
+        LINTER.ensure_clean(made, profile, every=side.settings.lint == "every")
         if made.not_after == issuer.not_after:
             log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
         fresh.append(
@@ -78,12 +100,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
     with side.database.write() as connection:
         waiting = _still_waiting(connection, [row["request_id"] for row in fresh]) if fresh else ()
         wanted = [row for row in fresh if row["request_id"] in waiting]
-        if wanted:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            statement = dialect.insert(tbs)
-            connection.execute(
-                statement.on_conflict_do_nothing(index_elements=[tbs.c.request_id]), wanted
-            )
+        insert_new(connection, tbs, wanted, tbs.c.request_id)
         again = [row.tbs_issuer for row in rows if row.serial is not None]
         _note_use_of_keys(connection, [row["issuer"] for row in wanted], again, now)
     return read
@@ -106,7 +123,7 @@ def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Keep operators from rejecting a request while its TBS is stored: signing begins with that."""
     statement = (
         select(requests.c.id)
-        .where(requests.c.id.in_(ids), requests.c.state == State.WAITING_FOR_SIGNATURE)
+        .where(among(requests.c.id, ids), still(requests.c.state, State.WAITING_FOR_SIGNATURE))
         .with_for_update(read=True)
     )
     return set(connection.scalars(statement))
@@ -117,8 +134,8 @@ def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
     with side.database.read() as connection:
         if suspended(connection):
             raise Suspended("signing is suspended")
-        waiting = requests.c.state == State.WAITING_FOR_SIGNATURE
-        statement = select(tbs).join_from(tbs, requests).where(tbs.c.request_id.in_(ids), waiting)
+        waiting = still(requests.c.state, State.WAITING_FOR_SIGNATURE)
+        statement = select(tbs).join_from(tbs, requests).where(among(requests.c.id, ids), waiting)
         return connection.execute(statement).all()
 
 
@@ -152,6 +169,7 @@ def _store(
     group: Sequence[AnyRow],
     prepared: dict[str, AnyRow],
     signed: dict[str, bytes],
+    names: dict[str, tuple[Name, ...]],
 ) -> None:
     """Step 5: the first stored certificate wins, together with the state that says so."""
     now = side.now()
@@ -171,8 +189,9 @@ def _store(
             }
             for request_id in issued
         ]
+        insert_rows(connection, certificates, rows)
         if rows:
-            connection.execute(insert(certificates), rows)
+            issued_names.note(connection, {one: names[one] for one in issued})
     if rows:
         side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
     for request_id in issued:

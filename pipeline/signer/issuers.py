@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pipeline.crypto import key_lists
 from pipeline.messages import IssuerNotice
+from pipeline.signer import blocked_keys
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.tables import issuers as table
 
@@ -85,7 +87,7 @@ class Issuers:
 
     def register(self, connection: Connection, now: datetime) -> None:
         """Note in the database which issuing CAs this signer works with: for approvers to see, and
-        for `transmit` to tell of when they are worked with no more."""
+        for `transmit` to tell of when they are worked with no more. Their keys are never certified."""
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         rows = [
             {
@@ -98,6 +100,13 @@ class Issuers:
             for issuer in self._by_fingerprint.values()
         ]
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+        own = {}
+        for issuer in self._by_fingerprint.values():
+            for der in (*issuer.chain, issuer.root):
+                certificate = x509.load_der_x509_certificate(der)
+                name = certificate.subject.rfc4514_string()
+                own[key_lists.fingerprint(certificate.public_key())] = name
+        blocked_keys.block_own(connection, own, now)
 
 
 def _notice(issuer: Issuer) -> IssuerNotice:

@@ -61,7 +61,7 @@ def reject(database: Database, request_id: str, reason: str, operator: str, now:
     """
     if not reason.strip():
         raise NotPossible("a rejection needs a reason, which the requester is told")
-    _check_reason(reason)
+    check_reason(reason)
 
     def allowed(connection: Connection, row: AnyRow) -> None:
         if row.state == State.WAITING_FOR_APPROVAL:
@@ -112,7 +112,12 @@ def suspended(connection: Connection) -> bool:
     return bool(connection.scalar(select(switches.c.on).where(switches.c.name == SUSPENDED)))
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Refuse what no reason of an operator can be.
+
+    Raises:
+        NotPossible: it is too long, or has characters that are not visible.
+    """
     # Longer ones do not fit into an outcome; what argv could not decode fits into no database.
     if len(reason) > LONGEST_REASON or (reason and not reason.isprintable()):
         raise NotPossible(f"a reason is one line of at most {LONGEST_REASON} visible characters")
@@ -152,7 +157,7 @@ def _move(
 
 
 def _switch(database: Database, on: bool, reason: str, operator: str, now: datetime) -> bool:
-    _check_reason(reason)
+    check_reason(reason)
     row = {"name": SUSPENDED, "on": on, "by": operator, "reason": reason, "changed_at": now}
     with database.write() as connection:
         if suspended(connection) is on:

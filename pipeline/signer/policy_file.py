@@ -14,6 +14,7 @@ from pipeline.crypto.names import Kind
 from pipeline.crypto.profile import (
     ExtraExtensions,
     ExtraSubject,
+    Lint,
     Profile,
     ProfileError,
     SubjectAttribute,
@@ -34,6 +35,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "action": get_args(Action),
     "key_usage": get_args(KeyUsage),
     "names": get_args(Kind),
+    "lint": get_args(Lint),
     "days": get_args(Day),
     "over_limit": get_args(OverLimit),
     "powers": get_args(Power),

@@ -17,6 +17,7 @@ from pipeline.database.advance import advance
 from pipeline.database.engine import AnyRow, Database
 from pipeline.messages import Submission
 from pipeline.signer.examine import Finding, examine_safely
+from pipeline.signer.key_checks import check_keys
 from pipeline.signer.operate import NotFound, NotPossible
 from pipeline.signer.over_limit import apply_limits
 from pipeline.signer.policy import Policy
@@ -76,7 +77,9 @@ def re_evaluate(
                 f"request {request_id} is {row.state}; only what waits for approval is re-evaluated"
             )
         finding = examine_safely(terms.policy, _submission(row), now)
-        (finding,) = apply_limits(connection, [finding], now)
+        # A key of our own is refused by `sign`, which knows them.
+        checked = check_keys(connection, [finding], ())
+        (finding,) = apply_limits(connection, checked, now)
         voided = _void(connection, request_id)
         _move(connection, row, finding, terms, operator, voided, now)
     rule = str(finding.rule["name"])

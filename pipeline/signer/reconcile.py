@@ -16,12 +16,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from sqlalchemy import Connection, insert, select, update
 
+from pipeline.crypto import csr as csrs
 from pipeline.crypto import public_keys
+from pipeline.crypto.csr import Csr
 from pipeline.database.advance import Move, admit, advance, record
 from pipeline.database.engine import AnyRow, Database
-from pipeline.errors import HttpcaError
+from pipeline.errors import HttpcaError, RequesterError
 from pipeline.messages import Der, RequestId, Revision, Time
-from pipeline.signer import operate
+from pipeline.signer import issued_names, operate
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
 from pipeline.states import FINAL, State
@@ -139,6 +141,7 @@ def _admit(connection: Connection, issuers: Issuers, held: Held, now: datetime) 
         "tell_at": now,
     }
     admit(connection, ledger, MAKER, [request], now)
+    csr = _csr(held.csr)
     submission = {
         "request_id": held.id,
         "csr": held.csr,
@@ -151,8 +154,16 @@ def _admit(connection: Connection, issuers: Issuers, held: Held, now: datetime) 
         "rule": {"name": "imported from the web side"},
         "issuer": held.issuer or issuers.current.fingerprint,
         "policy_digest": "",
+        "key_fingerprint": None if csr is None else csr.key.fingerprint,
     }
     connection.execute(insert(submissions), [submission])
+
+
+def _csr(csr_der: bytes) -> Csr | None:
+    try:
+        return csrs.read(csr_der)
+    except RequesterError:  # what no policy would have looked at was rejected, and ended so
+        return None
 
 
 def _details(held: Held, certificate: x509.Certificate) -> dict[str, Any]:
@@ -187,6 +198,8 @@ def _store(
         "issued_at": now,
     }
     connection.execute(insert(certificates), [stored])
+    csr = _csr(held.csr)
+    issued_names.note(connection, {held.id: csr.names if csr is not None else ()})
 
 
 def _ours(connection: Connection, issuers: Issuers, held: Held) -> x509.Certificate:

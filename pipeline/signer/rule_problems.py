@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.crypto import durations
 from pipeline.crypto.patterns import Pattern
 from pipeline.crypto.public_keys import KeyRule
-from pipeline.signer import limits, window
+from pipeline.signer import key_reuse, limits, window
 
 if TYPE_CHECKING:
     from pipeline.signer.rules import Rule
@@ -40,6 +40,7 @@ def problems(rule: Rule) -> Iterator[tuple[str, str]]:
     yield from _rejections(rule)
     yield from _approvals(rule)
     yield from _limits(rule)
+    yield from _key_reuse(rule)
     if rule.action != "sign" and rule.powers is not None:
         problem = f"only a rule that says sign has it; this one says {rule.action!r}"
         yield "powers", problem
@@ -114,6 +115,18 @@ def _limits(rule: Rule) -> Iterator[tuple[str, str]]:
         yield "over_limit", "says nothing without a limit; add limit, as in 100/hour"
     if rule.over_limit == "approve" and rule.action == "approve":
         yield "over_limit", "this rule asks an approver anyway; allowed is reject"
+
+
+def _key_reuse(rule: Rule) -> Iterator[tuple[str, str]]:
+    if rule.key_reuse is None:
+        return
+    given = rule.key_reuse if isinstance(rule.key_reuse, tuple) else (rule.key_reuse,)
+    try:
+        key_reuse.parse(given)
+    except ValueError as error:
+        yield "key_reuse", str(error)
+    if rule.action == "reject":
+        yield "key_reuse", "a rule that rejects takes no key at all; leave it out"
 
 
 def _span(text: str) -> None:

@@ -60,7 +60,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     approval needs, of the set named ``approvers`` (of all by default). ``expires`` is how long a
     request waits for them, ``remind_after`` after how long they are reminded, again and again.
     ``limit`` is how many requests the rule lets through in each hour or day of UTC, and
-    ``over_limit`` what happens to the others (by default they are rejected).
+    ``over_limit`` what happens to the others (by default they are rejected). ``key_reuse`` says who
+    may use a key again, and how often (``pipeline.signer.key_reuse``); left out, everybody may.
 
     Raises:
         RuleError: when a value is not allowed.
@@ -85,6 +86,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remind_after: str | None = None
     limit: str | tuple[str, ...] | None = None
     over_limit: OverLimit | None = None
+    key_reuse: int | str | tuple[int | str, ...] | None = None
     powers: tuple[Power, ...] | None = None
     trust_web: bool = False
 

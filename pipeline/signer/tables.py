@@ -71,9 +71,13 @@ submissions: Final = Table(
     Column("rule", JSON, nullable=False),
     Column("issuer", String(64), nullable=False),
     Column("policy_digest", String(64), nullable=False),
+    Column("key_fingerprint", String(64)),
+    Index("ix_submissions_key_fingerprint", "key_fingerprint", "submitted_at", "request_id"),
+    Index("ix_submissions_requester", "requester", "submitted_at", "request_id"),
 )
 """What was submitted, with profile, rule and issuer as they stood at `policy`. Only re-evaluation
-changes these, and the audit keeps what they were."""
+changes these, and the audit keeps what they were. ``key_fingerprint`` is the SHA-256 (hex) of the
+SubjectPublicKeyInfo; NULL when the CSR could not be read."""
 
 decisions: Final = Table(
     "decisions",
@@ -123,6 +127,14 @@ certificates: Final = Table(
     Column("issued_at", UtcDateTime, nullable=False),
 )
 
+issued_names: Final = Table(
+    "issued_names",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("request_id", RequestId, ForeignKey("requests.id"), primary_key=True),
+)
+"""The names of all certificates, by the SHA-256 of each name: approvers see which is new."""
+
 issuers: Final = Table(
     "issuers",
     metadata,
@@ -158,6 +170,16 @@ rule_counts: Final = Table(
     Column("count", Integer, nullable=False),
 )
 """How many requests each limited rule let through, by its name, in each hour and day."""
+
+blocked_keys: Final = Table(
+    "blocked_keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("blocked_at", UtcDateTime, nullable=False),
+)
+"""Keys for which nothing is signed, by a name of the key (``pipeline.crypto.key_lists``)."""
 
 policy_in_force: Final = Table(
     "policy_in_force",
@@ -197,6 +219,7 @@ approval_requests: Final = Table(
     Column("profile", JSON),
     Column("rule", JSON),
     Column("issuer", String(64)),
+    Column("key_fingerprint", String(64)),
 )
 """View: what an approver may see of a request."""
 
@@ -222,11 +245,19 @@ approval_issuers: Final = Table(
 )
 """View: the issuing CAs, so that an approver sees which one would sign."""
 
+approval_names: Final = Table(
+    "approval_names",
+    views,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("request_id", RequestId, primary_key=True),
+)
+"""View: which names were issued before."""
+
 VIEW_DEFINITIONS: Final = {
     "approval_requests": """
         SELECT r.id, r.state, r.revision, r.reason, r.created_at, r.changed_at, r.expires_at,
                s.csr, s.profile_name, s.requester, s.source, s.comment, s.submitted_at,
-               s.profile, s.rule, s.issuer
+               s.profile, s.rule, s.issuer, s.key_fingerprint
         FROM requests r JOIN submissions s ON s.request_id = r.id
     """,
     "approval_decisions": """
@@ -234,4 +265,5 @@ VIEW_DEFINITIONS: Final = {
         FROM decisions
     """,
     "approval_issuers": "SELECT fingerprint, certificate FROM issuers",
+    "approval_names": "SELECT digest, request_id FROM issued_names",
 }

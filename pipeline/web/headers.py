@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from flask import Flask, Response, request
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, Response, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
@@ -31,6 +31,12 @@ HEADERS: Final = {
 class Sessions(SecureCookieSessionInterface):
     """Session cookies that go over TLS only, and are of this host alone, when they came by TLS."""
 
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session of whoever asks; the API looks at no cookie, so it has an empty one."""
+        if request.path.startswith("/api/"):
+            return self.session_class()
+        return super().open_session(app, request)
+
     def get_cookie_name(self, app: Flask) -> str:
         """Return the cookie's name; browsers let no other host and no plain HTTP set ``__Host-``."""
         name = super().get_cookie_name(app)
@@ -54,7 +60,7 @@ def set_up(app: Flask) -> None:
 
 def _add(response: Response) -> Response:
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        response.headers.add(name, value)
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static":

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import insert
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from pipeline.database.advance import admit
 from pipeline.database.engine import Database
+from pipeline.database.sets import insert_rows
 from pipeline.states import State
 from pipeline.web import idempotency, tables
 from pipeline.web.idempotency import Once
@@ -113,7 +113,7 @@ class Intake:
         with self.database.write() as connection:
             rows = [_request(one) for one in new]
             admit(connection, tables.ledger, "submit", rows, new[-1].at)
-            connection.execute(insert(tables.submissions), [_submission(one) for one in new])
+            insert_rows(connection, tables.submissions, [_submission(one) for one in new])
             idempotency.remember(
                 connection,
                 [(one.requester, one.once, one.id, one.at) for one in new if one.once is not None],
@@ -128,6 +128,7 @@ def _request(new: New) -> dict[str, object]:
         "requester": new.requester,
         "created_at": new.at,
         "next_attempt_at": new.at,
+        "withdrawal_wished": False,
     }
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, literal, or_, select, tuple_
+from sqlalchemy import Connection, bindparam, literal, or_, select, tuple_, union_all
 
 from pipeline.database.columns import RequestId, UtcDateTime
 from pipeline.database.engine import AnyRow
@@ -34,6 +34,8 @@ _COLUMNS: Final = (
     submissions.c.comment,
     submissions.c.csr,
 )
+
+_NEWEST_FIRST: Final = (requests.c.created_at.desc(), requests.c.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +102,27 @@ def listed(
     Raises:
         Unreadable: ``bad-cursor``.
     """
-    statement = (
-        select(*_COLUMNS)
-        .join_from(requests, submissions)
+    own = (
+        select(requests.c.id, requests.c.created_at)
         .where(requests.c.requester == requester)
-        .order_by(requests.c.created_at.desc(), requests.c.id.desc())
+        .order_by(*_NEWEST_FIRST)
         .limit(limit + 1)
     )
-    if states:
-        statement = statement.where(requests.c.state.in_(states))
     if cursor:
         created_at, last = _read_cursor(cursor)
         position = tuple_(literal(created_at, UtcDateTime), literal(last, RequestId))
-        statement = statement.where(tuple_(requests.c.created_at, requests.c.id) < position)
+        own = own.where(tuple_(requests.c.created_at, requests.c.id) < position)
+    page_of = own.subquery()
+    if states:  # each by the index, however rare it is, and all at the same moment
+        each = [own.where(requests.c.state == state).subquery() for state in states]
+        page_of = union_all(*(select(one.c.id, one.c.created_at) for one in each)).subquery()
+    statement = (
+        select(*_COLUMNS)
+        .join_from(page_of, requests, requests.c.id == page_of.c.id)
+        .join(submissions)
+        .order_by(*_NEWEST_FIRST)
+        .limit(limit + 1)
+    )
     found = [_found(row) for row in connection.execute(statement)]
     page = found[:limit]
     return page, _cursor(page[-1]) if len(found) > limit else None

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.database.engine import Database
+from pipeline.database.sets import among
 from pipeline.states import FINAL
 from pipeline.web.ear import Ear
 from pipeline.web.notify import DELIVERED
@@ -139,6 +140,8 @@ class Notifier:
                     event.set()
 
     def _final(self, ids: Collection[str]) -> set[str]:
-        statement = select(requests.c.id).where(requests.c.id.in_(ids), requests.c.state.in_(FINAL))
+        statement = select(requests.c.id).where(
+            among(requests.c.id, ids), requests.c.state.in_(FINAL)
+        )
         with self._database.read() as connection:
             return set(connection.scalars(statement))

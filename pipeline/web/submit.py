@@ -4,6 +4,7 @@ Read the CSR, check what can be known here, store everything in one transaction,
 checks are a courtesy to the requester; the signer's are what counts.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,9 +103,17 @@ def submit_all(
         intake.store(fresh)
     except idempotency.Taken:  # by the same call, sent twice at once
         return submit_all(intake, settings, wishes, now)
-    for new in fresh:
-        log.info("submitted", request_id=new.id, profile=new.profile, source=new.source)
+    _log(fresh)
     return results
+
+
+def _log(stored: Sequence[New]) -> None:
+    alike: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for new in stored:
+        alike[new.profile, new.source].append(new.id)
+    for (profile, source), ids in alike.items():
+        which = {"request_id": ids[0]} if len(ids) == 1 else {"request_ids": ids}
+        log.info("submitted", profile=profile, source=source, **which)
 
 
 def _known(database: Database, wish: Wish) -> Submitted | None:

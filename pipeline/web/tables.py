@@ -42,6 +42,7 @@ requests: Final = Table(
     Column("requester", String(200)),
     Column("withdrawal_wished", Boolean, nullable=False, default=False),
     Index("ix_requests_requester_created", "requester", "created_at", "id"),
+    Index("ix_requests_requester_state_created", "requester", "state", "created_at", "id"),
 )
 """``next_attempt_at`` is when the signer is told or asked (again); NULL once the state is final."""
 

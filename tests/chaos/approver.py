@@ -12,9 +12,9 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.approve import waiting
-from pipeline.approve.confirm import Result
 from pipeline.approve.decision import Verdict
 from pipeline.approve.desk import Desk, open_desk
+from pipeline.approve.outcome import Result
 from pipeline.approve.spool import Spooled
 from pipeline.approve.waiting import Request
 from pipeline.crypto import csr as csrs

@@ -8,17 +8,28 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from pipeline.approve import past, waiting
+from pipeline.crypto import names
 from pipeline.database.engine import Database
 from pipeline.signer import browse, operate
 from pipeline.states import SIGNER_STATES
 from pipeline.web import lookup
 from pipeline.web.metrics import RequestsByState
 from tests.flow.conftest import MakeWorld
+from tests.flow.desks import open_as_approver, open_desk
 from tests.flow.world import World
 
 ROWS = 100_000
 
-LARGE = ("requests", "submissions", "certificates", "tbs", "decisions", "audit")
+LARGE = (
+    "requests",
+    "submissions",
+    "certificates",
+    "issued_names",
+    "tbs",
+    "decisions",
+    "audit",
+)
 """Tables that grow with every request."""
 
 REQUESTS = """
@@ -45,11 +56,21 @@ OTHERS = {
            SELECT id, '\\x00', '', now() FROM requests WHERE state = 'issued'""",
     ],
     "signer": [
-        """INSERT INTO submissions (request_id, csr, profile_name, source, comment, submitted_at,
-                                    profile, rule, issuer, policy_digest)
-           SELECT id, '\\x00', 'server', 'api', '', now(), '{}', '{}', '', '' FROM requests""",
+        # Half of them have the same key, and one in fifty is of the same requester.
+        """INSERT INTO submissions (request_id, csr, profile_name, requester, source, comment,
+                                    submitted_at, profile, rule, issuer, policy_digest,
+                                    key_fingerprint)
+           SELECT id, '\\x00', 'server', CASE WHEN mod(n, 50) = 0 THEN 'ci' ELSE 'of ' || n END,
+                  'api', '', created_at, '{}', '{}', '', '',
+                  CASE WHEN mod(n, 2) = 0 THEN repeat('a', 64) ELSE md5(n::text) END
+           FROM (SELECT id, created_at, row_number() OVER () AS n FROM requests) numbered""",
         """INSERT INTO certificates (request_id, serial, issuer, certificate, issued_at)
            SELECT id, md5(id::text), '', '\\x00', now() FROM requests WHERE state = 'issued'""",
+        # One name was issued a hundred times as often as the others.
+        """INSERT INTO issued_names (digest, request_id)
+           SELECT sha256((CASE WHEN mod(n, 2) = 0 THEN 'often' ELSE mod(n, 1000)::text END)::bytea),
+                  request_id
+           FROM (SELECT request_id, row_number() OVER () AS n FROM certificates) numbered""",
         """INSERT INTO tbs (request_id, serial, issuer, not_before, not_after, octets, created_at)
            SELECT id, md5(id::text), '', now(), now(), '\\x00', now()
            FROM requests WHERE state = 'issued'""",
@@ -139,6 +160,41 @@ def look(world: World) -> None:
         lookup.listed(connection, "nobody", limit=20)
     for clock in (world.web_clock, world.signer_clock):
         clock.tidy()
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_an_approver_s_look_at_the_past_reads_no_whole_table(make_world: MakeWorld) -> None:
+    """Also of a requester, a key and a name that came very often, and for a hundred at once."""
+    world = make_world()
+    fill(world.signer_database, "signer")
+    ids = [world.submit(f"h{number}.example.com", requester="ci") for number in range(100)]
+    world.run()
+    with world.signer_database.write() as connection:
+        connection.execute(text("UPDATE submissions SET key_fingerprint = repeat('a', 64)"))
+        connection.execute(
+            text("UPDATE issued_names SET digest = :digest WHERE digest = sha256('often')"),
+            {"digest": names.dns("h0.example.com").digest},
+        )
+        connection.exec_driver_sql("ANALYZE")
+    approver = open_as_approver(world)
+    desk = open_desk(world, approver, "approver")
+
+    with plans(approver) as found:
+        shown = desk.look_at_all(waiting.oldest(approver, 100))
+        history = desk.history(shown[0])
+        waiting.next_after(approver, None)
+        waiting.ids_from(approver, ids[0], ids[-1], 6)
+        waiting.count(approver)
+    approver.dispose()
+
+    assert scans(found) == {}
+    for statement, plan in found.items():
+        assert not re.search(r"Hash|Merge", plan), (statement, plan)  # they read all of both sides
+    assert [one.request.id for one in shown] == sorted(ids)
+    new = {one.csr.names[0].value: one.past.new_names for one in shown if one.csr and one.past}
+    assert [host for host, names_of in new.items() if not names_of] == ["h0.example.com"]
+    assert all(one.past and one.past.key_of_others and not one.past.first for one in shown)
+    assert len(history.of_requester) == len(history.of_key) == past.RECENT
 
 
 @pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)

@@ -119,7 +119,7 @@ def test_nothing_was_dead_lettered(installation: Installation, story: Story) -> 
 
 def test_all_signer_workers_took_part(installation: Installation, story: Story) -> None:
     lines = installation.log.read_text("utf-8").splitlines()
-    workers = {line.split()[1] for line in lines if '"event": "issued"' in line}
+    workers = {line.split()[1] for line in lines if '"event":"issued"' in line}
     assert workers == {"signer-worker.1", "signer-worker.2", "signer-worker.3"}
 
 

@@ -153,7 +153,7 @@ def issued(running: Installation, session: requests.Session) -> dict[str, list[d
 
 def signed_by(running: Installation) -> set[str]:
     lines = running.log.read_text("utf-8").splitlines()
-    return {line.split()[1] for line in lines if '"event": "issued"' in line}
+    return {line.split()[1] for line in lines if '"event":"issued"' in line}
 
 
 @pytest.mark.parametrize("profile", ISSUERS)

@@ -3,7 +3,8 @@
 (unknown) → WAITING_FOR_APPROVAL, WAITING_FOR_SIGNATURE or REJECTED, by the rules.
 WAITING_FOR_APPROVAL → WITHDRAWN, at the requester's wish.
 
-Requests over a limit of their rule are rejected, or wait for an approver, as the rule says. They are
+A key that is blocked, or that came before where the rule takes it no more, is rejected. Requests over a
+limit of their rule are rejected, or wait for an approver, as the rule says. Both are looked at and
 counted in the transaction that stores them.
 
 The first CSR for an id wins; another one is refused and audited. What may have killed a worker
@@ -11,12 +12,13 @@ before, since its message was delivered again, is examined after the rest and al
 on record before, and after too many it is rejected.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import StatementError
 
 from pipeline.actors.patience import is_infrastructure
@@ -24,9 +26,11 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among, insert_rows, still
 from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
+from pipeline.signer.key_checks import check_keys
 from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide, move
@@ -83,7 +87,7 @@ def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
             submissions.c.requester,
         )
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(list(ids)))
+        .where(among(requests.c.id, ids))
     )
     return {row.id: row for row in connection.execute(statement)}
 
@@ -113,28 +117,28 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
         return []
     now = side.now()
     with side.database.write() as connection:
-        limited = apply_limits(connection, findings, now)
+        checked = check_keys(connection, findings, side.trust.keys())
+        limited = apply_limits(connection, checked, now)
         rows = [_request_row(side, finding, now) for finding in limited]
         admitted = admit(connection, ledger, "policy", rows, now)
         fresh = [finding for finding in limited if finding.submission.id in admitted]
         if len(fresh) < len(limited):
             overtaken = [one for one in limited if one.submission.id not in admitted]
             give_back(connection, overtaken, now)
-        if fresh:
-            connection.execute(
-                insert(submissions), [_submission_row(side, finding) for finding in fresh]
-            )
+        insert_rows(connection, submissions, [_submission_row(side, finding) for finding in fresh])
     over = sorted({str(finding.rule["name"]) for finding in fresh if "over" in finding.rule})
     if over:
         log.warning("rule-limit-reached", rules=over)
-    for finding in fresh:
-        log.info(
-            "judged",
-            request_id=finding.submission.id,
-            state=finding.state,
-            rule=finding.rule.get("name"),
-        )
+    _log(fresh)
     return fresh
+
+
+def _log(judged: Iterable[Finding]) -> None:
+    alike: defaultdict[tuple[State, str | None], list[str]] = defaultdict(list)
+    for finding in judged:
+        alike[finding.state, finding.rule.get("name")].append(finding.submission.id)
+    for (state, rule), ids in alike.items():
+        log.info("judged", state=state, rule=rule, count=len(ids), request_ids=ids)
 
 
 def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str, Any]:
@@ -170,6 +174,7 @@ def _submission_row(side: SignerSide, finding: Finding) -> dict[str, Any]:
         "rule": finding.rule,
         "issuer": side.issuers.chosen(finding.profile.get("issuer", "")).fingerprint,
         "policy_digest": finding.policy_digest,
+        "key_fingerprint": finding.key_fingerprint,
     }
 
 
@@ -190,7 +195,7 @@ def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str
         connection.execute(
             update(requests)
             .where(
-                requests.c.id.in_(unheard),
+                among(requests.c.id, unheard),
                 requests.c.told_revision == requests.c.revision,
             )
             .values(told_revision=requests.c.revision - 1, tell_at=now)
@@ -252,7 +257,7 @@ def _withdraw(side: SignerSide, ids: Sequence[str]) -> None:
     with side.database.write() as connection:
         rows = connection.execute(
             select(requests.c.id, requests.c.state, requests.c.revision).where(
-                requests.c.id.in_(ids), requests.c.state == State.WAITING_FOR_APPROVAL
+                among(requests.c.id, ids), still(requests.c.state, State.WAITING_FOR_APPROVAL)
             )
         ).all()
         moves = [move(row, State.WITHDRAWN, now) for row in rows]

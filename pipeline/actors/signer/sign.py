@@ -23,6 +23,7 @@ from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import still
 from pipeline.errors import ClockBehind, ItemFailed, KeyUnavailable
 from pipeline.signer import issuance
 from pipeline.signer.clock_check import ensure_not_behind
@@ -87,7 +88,10 @@ def _begin(side: SignerSide, claimed: Claim, rows: Sequence[AnyRow]) -> Sequence
     """Put the attempt on record (rows of equal attempts); return the rows that are still ours."""
     statement = (
         update(requests)
-        .where(claimed.holds(row.id for row in rows), TO_SIGN)
+        .where(
+            claimed.holds(row.id for row in rows),
+            still(requests.c.state, State.WAITING_FOR_SIGNATURE),
+        )
         .values(attempts=rows[0].attempts + 1)
         .returning(requests.c.id, requests.c.state, requests.c.revision, requests.c.attempts)
     )

@@ -16,6 +16,7 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among
 from pipeline.errors import MessageRefused
 from pipeline.messages import (
     MAX_ISSUERS,
@@ -75,16 +76,18 @@ def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
             requests.c.id,
             requests.c.state,
             requests.c.revision,
+            requests.c.told_revision,
             requests.c.reason,
             requests.c.changed_at,
             certificates.c.certificate,
             certificates.c.issuer,
         )
         .join_from(requests, certificates, isouter=True)
-        .where(requests.c.id.in_(ids), requests.c.told_revision < requests.c.revision)
+        .where(among(requests.c.id, ids))
     )
     with side.database.read() as connection:
-        return connection.execute(statement).all()
+        rows = connection.execute(statement).all()
+    return [row for row in rows if row.told_revision < row.revision]
 
 
 def _issuers(side: SignerSide, rows: Sequence[Untold]) -> list[IssuerNotice]:
@@ -126,7 +129,7 @@ def _mark(side: SignerSide, group: Sequence[Untold]) -> None:
         for revision, ids in by_revision.items():
             connection.execute(
                 update(requests)
-                .where(requests.c.id.in_(ids), requests.c.told_revision < revision)
+                .where(among(requests.c.id, ids), requests.c.told_revision < revision)
                 .values(told_revision=revision)
             )
 

@@ -9,7 +9,8 @@ out, and the message is kept among the dead letters.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from pipeline.actors.web.witness import witness
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among, insert_rows
 from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.states import FINAL, SIGNER_STATES, State
@@ -121,16 +123,23 @@ def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
             moves = [_move(row, wanted[row.id], now, side) for row in rows if row.id in wanted]
             moved = advance(connection, ledger, "deliver", moves, now)
             _store(connection, [wanted[request_id] for request_id in moved], now)
-        for request_id in moved:
-            log.info("delivered", request_id=request_id, state=wanted[request_id].state)
+        _log(wanted[request_id] for request_id in moved)
         wanted = {key: outcome for key, outcome in wanted.items() if key not in moved}
+
+
+def _log(delivered: Iterable[Outcome]) -> None:
+    by_state: defaultdict[State, list[str]] = defaultdict(list)
+    for outcome in delivered:
+        by_state[outcome.state].append(outcome.id)
+    for state, ids in by_state.items():
+        log.info("delivered", state=state, count=len(ids), request_ids=ids)
 
 
 def _read(connection: Connection, ids: Sequence[str]) -> Sequence[AnyRow]:
     statement = (
         select(requests.c.id, requests.c.state, requests.c.revision, submissions.c.csr)
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(ids))
+        .where(among(requests.c.id, ids))
     )
     return connection.execute(statement).all()
 
@@ -179,8 +188,7 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         for outcome in outcomes
         if outcome.certificate is not None
     ]
-    if rows:
-        connection.execute(certificates.insert(), rows)
+    insert_rows(connection, certificates, rows)
 
 
 def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:

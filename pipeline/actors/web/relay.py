@@ -20,9 +20,10 @@ from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
+from pipeline.database.sets import among
 from pipeline.messages import Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
-from pipeline.states import State
+from pipeline.states import FINAL, State
 from pipeline.web.tables import UNANSWERED, ledger, requests, submissions
 from settings.web import Ask
 
@@ -79,11 +80,12 @@ def _load(side: WebSide, ids: Sequence[str]) -> Sequence[Unanswered]:
     statement = (
         select(*columns)
         .join_from(requests, submissions)
-        .where(requests.c.id.in_(ids), UNANSWERED)
+        .where(among(requests.c.id, ids))
         .order_by(requests.c.created_at)
     )
     with side.database.read() as connection:
-        return connection.execute(statement).all()
+        rows = connection.execute(statement).all()
+    return [row for row in rows if row.state not in FINAL]
 
 
 def _submission(row: Unanswered) -> Submission:

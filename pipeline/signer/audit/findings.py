@@ -16,16 +16,9 @@ class Finding:
 
 
 @dataclass
-class Report:
-    """What was verified. ``waiting`` are entries that have no place yet, ``forks`` what the log says of
-    checkpoints that it did not continue (an auditor wants to be told why: a restore, for example)."""
+class Findings:
+    """What is wrong, up to a number that somebody may read."""
 
-    size: int = 0
-    root: str = ""
-    checkpoints: int = 0
-    certificates: int = 0
-    waiting: int = 0
-    forks: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     more: int = 0
 
@@ -35,3 +28,16 @@ class Report:
             self.findings.append(Finding(kind, sentence))
         else:
             self.more += 1
+
+
+@dataclass
+class Report(Findings):
+    """What was verified. ``waiting`` are entries that have no place yet, ``forks`` what the log says of
+    checkpoints that it did not continue (an auditor wants to be told why: a restore, for example)."""
+
+    size: int = 0
+    root: str = ""
+    checkpoints: int = 0
+    certificates: int = 0
+    waiting: int = 0
+    forks: list[str] = field(default_factory=list)

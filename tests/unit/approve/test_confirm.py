@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from pipeline.approve.carrier import Carrier, carrier_of
-from pipeline.approve.confirm import EXIT, Answer, Confirmer, Result, exit_code
+from pipeline.approve.confirm import Confirmer
 from pipeline.approve.desk import Desk
+from pipeline.approve.outcome import EXIT, Answer, Result, exit_code
 from pipeline.approve.spool import Spooled
 from pipeline.errors import BrokerUnavailable
 from pipeline.stages import DECIDE

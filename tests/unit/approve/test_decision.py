@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from pipeline.approve.confirm import Answer, Result
 from pipeline.approve.decision import WITHOUT_REASON, DecisionRefused, check_reason, load_identity
 from pipeline.approve.desk import Desk, nobody_to_ask
+from pipeline.approve.outcome import Answer, Result
 from pipeline.approve.spool import Spooled
 from pipeline.clock import now
 from pipeline.crypto.envelope import Envelope
@@ -107,7 +107,8 @@ def test_another_approvers_word_is_shown_before_ones_own_is_sent(desk: Desk, wor
     world.move(shown.request.id, State.WAITING_FOR_APPROVAL)  # one more is needed
     answer = desk.decide(shown, "accept")
     assert isinstance(answer, Answer)
-    assert answer.result is Result.CHANGED
+    assert answer.result is Result.SAID_MEANWHILE
+    assert answer.sentence == "Meanwhile: 1 of 2 have accepted: other. Nothing was sent yet."
     assert isinstance(desk.decide(look(desk, shown.request.id), "accept"), Spooled)
 
 

@@ -1,9 +1,13 @@
 """Names that look like other names."""
 
+# ruff: noqa: RUF001, RUF003 - letters that look like others are what this is about
+
+import unicodedata
+
 import idna
 import pytest
 
-from pipeline.approve.homographs import warnings
+from pipeline.approve.homographs import _LOOKS_LIKE, warnings
 from pipeline.crypto import names
 
 
@@ -15,22 +19,72 @@ def of(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "text", ["www.example.com", "münchen.example", "ελλάδα.example", "例え.example", "россия.рф"]
+    "text",
+    [
+        "www.example.com",
+        "münchen.example",
+        "ελλάδα.example",
+        "例え.example",
+        "россия.рф",
+        "佐々木.example",  # 々 goes with Han
+        "ʻōlelo.example",  # ʻ goes with any script
+        "việtnam.example",
+        "l·l.example",
+        "한국abc.example",
+        "বাংলা২০২৬.example",  # digits of its own script
+        "host2026.example",
+    ],
 )
 def test_an_honest_name_gets_no_warning(text: str) -> None:
     assert of(text) == []
 
 
 def test_mixed_scripts_are_told() -> None:
-    assert of("pаypal.example")[0] == "“pаypal” mixes the scripts Cyrillic and Latin"  # noqa: RUF001
+    assert of("pаypal.example")[0] == "“pаypal” mixes the scripts Cyrillic and Latin"
 
 
 def test_a_whole_label_of_look_alikes_is_told() -> None:
-    assert of("аррӏе.example") == ["“аррӏе” looks like “apple” and is another name"]  # noqa: RUF001
+    assert of("аррӏе.example") == ["“аррӏе” looks like “apple” and is another name"]
+
+
+@pytest.mark.parametrize(
+    ("text", "twin"),
+    [
+        ("νονο", "vovo"),  # Greek
+        ("սոոո", "unnn"),  # Armenian
+        ("хуz", "xyz"),  # Cyrillic, and a Latin z
+        ("ɡooɡle", "google"),  # Latin outside ASCII
+    ],
+)
+def test_each_script_with_look_alikes_is_known(text: str, twin: str) -> None:
+    assert f"“{text}” looks like “{twin}” and is another name" in of(f"{text}.example")
+
+
+def test_digits_of_another_script_are_told() -> None:
+    assert of("g০০gle.example") == [
+        "“g০০gle” mixes the scripts Bengali and Latin",
+        "“g০০gle” looks like “google” and is another name",
+    ]
+
+
+def test_every_look_alike_may_stand_in_a_name() -> None:
+    """What IDNA 2008 refuses needs no warning, and would only hide a mistake in the table."""
+    for letter, twin in _LOOKS_LIKE.items():
+        assert twin.isascii()
+        assert not letter.isascii()
+        assert unicodedata.normalize("NFC", letter) == letter
+        assert any(is_label(before + letter) for before in ("", "\u0647")), hex(ord(letter))
+
+
+def is_label(text: str) -> bool:
+    try:
+        return bool(idna.alabel(text))
+    except idna.IDNAError:  # for one, an Arabic digit has to follow an Arabic letter
+        return False
 
 
 def test_an_e_mail_address_is_judged_by_its_domain() -> None:
-    domain = idna.alabel("аррӏе").decode() + ".example"  # noqa: RUF001
+    domain = idna.alabel("аррӏе").decode() + ".example"
     assert warnings(names.email(f"user@{domain}"))
 
 

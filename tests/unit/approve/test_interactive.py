@@ -2,13 +2,9 @@
 
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import pexpect
-import pyte
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -16,82 +12,24 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pipeline.approve.waiting import get
 from pipeline.setup.files import write_key
 from pipeline.states import State
+from tests.terminal import ENVIRONMENT, Terminal
 from tests.unit.approve.player import play
 from tests.unit.approve.world import NOON, World, decided, make_csr
 
 COMMAND = (
     "import sys; sys.argv[0] = 'approve'; from pipeline.approve.command import approve; approve()"
 )
-PROMPT = "[a]ccept  [r]eject  [s]kip  [c]SR  [q]uit >"
-WAIT = 20.0
-
-
-class Terminal:
-    """A command in a pseudo-terminal, and what stands on its screen."""
-
-    def __init__(self, config: Path) -> None:
-        self.screen = pyte.HistoryScreen(80, 24, history=1000)
-        self.stream = pyte.Stream(self.screen)
-        self.raw = ""
-        self.child = pexpect.spawn(
-            sys.executable,
-            ["-c", COMMAND, "--config", str(config), "--timeout", "10"],
-            dimensions=(24, 80),
-            encoding="utf-8",
-            env={"TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"},
-            timeout=WAIT,
-        )
-
-    @property
-    def lines(self) -> list[str]:
-        return [line.rstrip() for line in self.screen.display]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-    def until(self, wanted: Callable[[str], bool]) -> str:
-        """Read until the screen shows what is wanted, and return the screen."""
-        deadline = time.monotonic() + WAIT
-        while not wanted(self.text):
-            assert time.monotonic() < deadline, self.text
-            try:
-                more = self.child.read_nonblocking(4096, timeout=1)
-            except pexpect.TIMEOUT:
-                continue
-            except pexpect.EOF:
-                assert wanted(self.text), self.text
-                break
-            self.raw += more
-            self.stream.feed(more)
-        return self.text
-
-    def until_asked(self) -> str:
-        """Read until the last line of the screen asks for a key."""
-        return self.until(lambda text: text.rstrip().endswith(PROMPT))
-
-    def until_shown(self, words: str) -> str:
-        return self.until(lambda text: words in " ".join(text.split()))
-
-    def press(self, keys: str) -> None:
-        self.child.send(keys)
-
-    def code(self) -> int | None:
-        self.child.expect(pexpect.EOF)
-        more = self.child.before or ""
-        self.raw += more
-        self.stream.feed(more)
-        self.child.close()
-        return self.child.exitstatus
 
 
 @pytest.fixture
 def terminal(world: World) -> Iterator[Callable[[], Terminal]]:
     opened: list[Terminal] = []
 
-    def open_() -> Terminal:
+    def open_(**environment: str) -> Terminal:
         folder = world.folder / "approvers" / "approver"
-        opened.append(Terminal(folder if folder.exists() else world.approver()))
+        config = folder if folder.exists() else world.approver()
+        command = [sys.executable, "-c", COMMAND, "--config", str(config), "--timeout", "10"]
+        opened.append(Terminal(command, ENVIRONMENT | environment))
         return opened[-1]
 
     yield open_
@@ -173,6 +111,31 @@ def test_a_walk_through_all_that_waits(world: World, terminal: Callable[[], Term
     request = get(world.database, rejected)
     assert request is not None
     assert request.decisions[0].reason == "unknown host"
+
+
+@pytest.mark.parametrize(
+    ("environment", "looks"),
+    [
+        ({"NO_COLOR": "1"}, {"\x1b[1m", "\x1b[2m", "\x1b[0m"}),  # bold and dim are no colours
+        ({"TERM": "dumb"}, set()),
+    ],
+)
+def test_without_colour_everything_is_said_all_the_same(
+    world: World,
+    terminal: Callable[..., Terminal],
+    environment: dict[str, str],
+    looks: set[str],
+) -> None:
+    world.add(make_csr(["*.example.com"]))
+    at_terminal = terminal(**environment)
+    at_terminal.until_asked()
+    assert "! *.example.com stands for every host there." in at_terminal.lines
+    at_terminal.press("h")
+    at_terminal.until_shown("never issued")
+    at_terminal.until_asked()
+    at_terminal.press("q")
+    assert at_terminal.code() == 0
+    assert set(re.findall(r"\x1b[^A-Za-z]*[A-Za-z]?", at_terminal.raw)) == looks
 
 
 def test_what_was_typed_ahead_decides_nothing(

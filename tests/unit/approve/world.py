@@ -19,14 +19,18 @@ from pipeline.approve.facts import Facts
 from pipeline.approve.spool import Spooled
 from pipeline.approve.waiting import get
 from pipeline.clock import now as real_now
+from pipeline.crypto import csr as csrs
+from pipeline.crypto import names as canonical
 from pipeline.crypto.envelope import Envelope
 from pipeline.crypto.identity import Identity, Sender, read_certificate
 from pipeline.crypto.profile import Profile
 from pipeline.crypto.trust import Trust
 from pipeline.database.engine import Database, open_database
 from pipeline.database.migrate import migrate
+from pipeline.errors import RequesterError
 from pipeline.messages import Decision
 from pipeline.setup import message_ca
+from pipeline.signer import issued_names
 from pipeline.signer.tables import decisions, issuers, requests, submissions
 from pipeline.stages import DECIDE, Role
 from pipeline.states import State
@@ -52,6 +56,7 @@ def make_csr(
     common_name: str | None = None,
     subject: Iterable[tuple[x509.ObjectIdentifier, str]] = (),
     extensions: Iterable[x509.ExtensionType] = (),
+    key: ec.EllipticCurvePrivateKey = KEY,
 ) -> bytes:
     """Return a CSR (DER) for DNS names."""
     attributes = [x509.NameAttribute(oid, text) for oid, text in subject]
@@ -65,7 +70,15 @@ def make_csr(
         builder = builder.add_extension(x509.SubjectAlternativeName(dns), critical=False)
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def key_fingerprint(csr: bytes) -> str | None:
+    """Return the fingerprint of a CSR's key, as `policy` stores it."""
+    try:
+        return csrs.read(csr).key.fingerprint
+    except RequesterError:
+        return None
 
 
 def make_issuer(lifetime: timedelta = timedelta(days=1000)) -> x509.Certificate:
@@ -187,11 +200,18 @@ class World:
             "rule": dict(RULE if rule is None else rule),
             "issuer": fingerprint,
             "policy_digest": "0" * 64,
+            "key_fingerprint": key_fingerprint(csr if csr is not None else make_csr()),
         }
         with self.database.write() as connection:
             connection.execute(insert(requests), [row])
             connection.execute(insert(submissions), [submission])
         return request_id
+
+    def issue(self, request_id: str, *names: str) -> None:
+        """Let a request be issued, for these DNS names."""
+        with self.database.write() as connection:
+            issued_names.note(connection, {request_id: [canonical.dns(name) for name in names]})
+        self.move(request_id, State.ISSUED)
 
     def move(self, request_id: str, state: State, reason: str = "") -> None:
         """Put a request into another state."""

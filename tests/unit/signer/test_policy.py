@@ -242,3 +242,47 @@ def test_approvers_whom_the_signer_does_not_trust_are_out_of_reach() -> None:
     assert len(problems) == 2
     assert "'security decides' asks for 2 approvers, and this signer trusts 1" in problems[1]
     assert "default" in list(out_of_reach(rules, set()))[-1]
+
+
+ONE, TWO = {"approver-a"}, {"approver-a", "approver-b"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "trusted", "refused"),
+    [
+        ('requesters = ["approver-a"]', ONE, True),
+        ('requesters = ["Approver-A"]', ONE, True),  # names that differ in case only are one
+        ('requesters = ["known-as"]', ONE, True),
+        ('requesters = ["approver-a"]', TWO, False),
+        ('requesters = ["approver-a"]\napprovers = "one"', TWO, True),
+        ('requesters = ["approver-a", "approver-b"]', TWO, False),  # each for the other
+        ('requesters = ["approver-a", "approver-b"]\nquorum = 2', TWO, True),
+        ('requesters = ["approver-a", "ci"]', ONE, False),
+        ('groups = ["themselves"]', ONE, True),
+        ('groups = ["everybody"]', ONE, False),
+        ('groups = ["everybody"]\nrequesters = ["approver-a"]', ONE, True),
+        ('groups = ["others"]\nrequesters = ["approver-a"]', ONE, False),  # it matches nobody
+        ("", ONE, False),
+    ],
+)
+def test_a_rule_for_those_who_approve_it_themselves_is_out_of_reach(
+    rule: str, trusted: set[str], refused: bool
+) -> None:
+    rules = policy(f"""
+        [approvers]
+        one = ["approver-a"]
+        [groups]
+        themselves = ["approver-a"]
+        everybody = ["approver-a", "ci"]
+        others = ["ci"]
+        [same_person]
+        approver-a = ["known-as"]
+        [profiles.server]
+        extended_key_usage = ["server_auth"]
+        [[rules]]
+        name = "asked"
+        action = "approve"
+        {rule}
+    """)
+    found = list(out_of_reach(rules, trusted))
+    assert ["nobody approves their own request" in one for one in found] == [True] * refused

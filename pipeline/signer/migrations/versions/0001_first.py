@@ -15,7 +15,7 @@ VIEWS = {
     "approval_requests": """
         SELECT r.id, r.state, r.revision, r.reason, r.created_at, r.changed_at, r.expires_at,
                s.csr, s.profile_name, s.requester, s.source, s.comment, s.submitted_at,
-               s.profile, s.rule, s.issuer
+               s.profile, s.rule, s.issuer, s.key_fingerprint
         FROM requests r JOIN submissions s ON s.request_id = r.id
     """,
     "approval_decisions": """
@@ -23,6 +23,7 @@ VIEWS = {
         FROM decisions
     """,
     "approval_issuers": "SELECT fingerprint, certificate FROM issuers",
+    "approval_names": "SELECT digest, request_id FROM issued_names",
 }
 
 
@@ -89,6 +90,14 @@ def upgrade() -> None:
     op.create_index("ix_audit_checkpoints_size", "audit_checkpoints", ["size", "id"])
     for table in ("audit", "audit_leaves", "audit_nodes", "audit_checkpoints"):
         append_only(table)
+    op.create_table(
+        "blocked_keys",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.Column("blocked_at", Time, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_blocked_keys"),
+    )
     op.create_table(
         "decisions",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -225,8 +234,20 @@ def upgrade() -> None:
         sa.Column("rule", sa.JSON(), nullable=False),
         sa.Column("issuer", sa.String(length=64), nullable=False),
         sa.Column("policy_digest", sa.String(length=64), nullable=False),
+        sa.Column("key_fingerprint", sa.String(length=64)),
         sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_submissions_request_id"),
         sa.PrimaryKeyConstraint("request_id", name="pk_submissions"),
+    )
+    for name in ("key_fingerprint", "requester"):
+        op.create_index(
+            f"ix_submissions_{name}", "submissions", [name, "submitted_at", "request_id"]
+        )
+    op.create_table(
+        "issued_names",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("request_id", RequestId, nullable=False),
+        sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="fk_issued_names_request_id"),
+        sa.PrimaryKeyConstraint("digest", "request_id", name="pk_issued_names"),
     )
     op.create_table(
         "tbs",

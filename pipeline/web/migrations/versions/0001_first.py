@@ -94,6 +94,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_requests_requester_created", "requests", ["requester", "created_at", "id"])
     op.create_index(
+        "ix_requests_requester_state_created",
+        "requests",
+        ["requester", "state", "created_at", "id"],
+    )
+    op.create_index(
         "ix_requests_unanswered",
         "requests",
         ["next_attempt_at"],

@@ -1,0 +1,124 @@
+"""Many rows by one statement, on both databases."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import JSON, Column, Integer, LargeBinary, MetaData, String, Table, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.elements import CompilerElement
+
+from pipeline.database.columns import RequestId, UtcDateTime
+from pipeline.database.engine import Database, open_database
+from pipeline.database.sets import among, insert_new, insert_rows, still
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+table = Table(
+    "things",
+    MetaData(),
+    Column("id", RequestId, primary_key=True),
+    Column("name", String(8), nullable=False),
+    Column("colour", String(8)),
+    Column("octets", LargeBinary),
+    Column("at", UtcDateTime),
+    Column("details", JSON),
+    Column("number", Integer, unique=True),
+)
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def things(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path / 'things.db'}"
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        url = server.create_database(f"things_{uuid.uuid4().hex}")
+    opened = open_database(url, by_keys=True)
+    table.metadata.create_all(opened.engine)
+    yield opened
+    opened.dispose()
+
+
+def thing(name: str, **values: Any) -> dict[str, Any]:
+    whole = {"id": str(uuid.uuid4()), "name": name, "colour": Colour.RED, "octets": b"\x00\xff'\\"}
+    return whole | {"at": NOON, "details": {"a": ['"', "\\", None]}, "number": None} | values
+
+
+def rows_of(database: Database) -> dict[str, Any]:
+    with database.read() as connection:
+        return {row.name: row for row in connection.execute(select(table))}
+
+
+def test_what_is_inserted_is_read_back_as_it_was(things: Database) -> None:
+    odd = thing("ü\"'\\{},", details=None, octets=None, at=None, number=7)
+    plain = thing("plain")
+    with things.write() as connection:
+        insert_rows(connection, table, [plain, odd])
+    found = rows_of(things)
+    assert found["plain"]._asdict() == plain
+    assert found["ü\"'\\{},"]._asdict() == odd
+
+
+def test_nothing_is_inserted_for_nothing(things: Database) -> None:
+    with things.write() as connection:
+        insert_rows(connection, table, [])
+        assert insert_new(connection, table, [], table.c.id) == set()
+    assert rows_of(things) == {}
+
+
+def test_only_what_is_new_is_inserted_and_told(things: Database) -> None:
+    old, new = thing("old"), thing("new")
+    with things.write() as connection:
+        insert_rows(connection, table, [old])
+        again = old | {"name": "again"}
+        assert insert_new(connection, table, [again, new], table.c.id) == {new["id"]}
+    assert set(rows_of(things)) == {"old", "new"}
+
+
+def test_a_row_that_breaks_another_rule_than_the_key_is_not_passed_over(things: Database) -> None:
+    with pytest.raises(DBAPIError), things.write() as connection:
+        insert_new(connection, table, [thing("one", number=1), thing("two", number=1)], table.c.id)
+    assert rows_of(things) == {}
+
+
+def test_a_text_that_is_too_long_is_not_cut(things: Database) -> None:
+    if things.dialect == "sqlite":  # which has no lengths
+        return
+    with pytest.raises(DBAPIError), things.write() as connection:
+        insert_rows(connection, table, [thing("123456789")])
+
+
+def test_rows_among_ids_and_among_texts_are_found(things: Database) -> None:
+    some = [thing(name) for name in ("a", "b", "c,'\"{}")]
+    with things.write() as connection:
+        insert_rows(connection, table, some)
+    with things.read() as connection:
+
+        def names(condition: Any) -> set[str]:
+            return set(connection.scalars(select(table.c.name).where(condition)))
+
+        assert names(among(table.c.id, [some[0]["id"], some[2]["id"], str(uuid.uuid4())])) == {
+            "a",
+            "c,'\"{}",
+        }
+        assert names(among(table.c.name, ["c,'\"{}", "d"])) == {"c,'\"{}"}
+        assert names(among(table.c.id, [])) == set()
+        assert names(still(table.c.name, "b")) == {"b"}
+        assert names(still(table.c.number, None)) == {"a", "b", "c,'\"{}"}
+
+
+def test_the_text_of_a_statement_does_not_depend_on_how_many_there_are(things: Database) -> None:
+    def text(statement: CompilerElement) -> str:
+        return str(statement.compile(dialect=things.engine.dialect))
+
+    one, many = (select(table).where(among(table.c.id, [str(uuid.uuid4())] * n)) for n in (1, 9))
+    assert text(one) == text(many)
