@@ -31,11 +31,11 @@ SubjectAttribute = Literal[
     "UID",
     "CN",
 ]
-ExtraSubject = Literal["drop", "refuse"]
-ExtraExtensions = Literal["drop", "refuse_dangerous", "refuse"]
 Lint = Literal["rfc5280", "cabf-tls"]
 """By what a certificate is looked at before it is signed: RFC 5280, or the CA/Browser Forum's TLS
 Baseline Requirements, which include it."""
+ExtraSubject = Literal["drop", "refuse"]
+ExtraExtensions = Literal["drop", "refuse_dangerous", "refuse"]
 
 
 class ProfileError(ValueError):

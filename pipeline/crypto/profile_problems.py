@@ -46,10 +46,10 @@ def _twice(profile: Profile) -> Iterator[tuple[str, str]]:
         "key_usage",
         "extended_key_usage",
         "names",
-        "lint",
         "subject_from_csr",
         "permitted_subtrees",
         "excluded_subtrees",
+        "lint",
     ):
         values = getattr(profile, key)
         if len(set(values)) < len(values):

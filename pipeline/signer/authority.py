@@ -108,8 +108,8 @@ def assemble(tbs: bytes, signature: bytes) -> bytes:
 def verify(
     certificate_der: bytes, tbs: bytes, csr: Csr, profile: Profile | None, issuer: Issuer
 ) -> None:
-    """Compare a finished certificate with its TBS, its request, its profile's claim to be a CA, and
-    its issuer. Where nobody knows the profile, subject and claim are not compared.
+    """Compare a finished certificate with its TBS, its request, its profile's subject and claim to be
+    a CA, and its issuer. ``profile`` is None where it is not known: after an import.
 
     Raises:
         ItemFailed: which of them it differs from.

@@ -72,7 +72,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
         asked = [csr for csr, _ in read.values()]
         blocked = blocked_keys.reasons(connection, asked, side.trust.keys())
     now = side.now()
-    for csr, _ in read.values():
+    for csr in asked:
         if csr.key.fingerprint in blocked:
             raise ItemFailed(blocked[csr.key.fingerprint])
     fresh = []

@@ -40,20 +40,6 @@ def out_of_reach(policy: Policy, trusted: Collection[str]) -> Iterator[str]:
         yield (f'{DEFAULT} = "approve" asks for an approver, and this signer trusts none: {remedy}')
 
 
-def without_room(policy: Policy, issuers: Issuers) -> Iterator[str]:
-    """Yield a sentence for each profile of CAs that its issuing CA leaves no room for."""
-    for profile in policy.profiles.values():
-        if not profile.ca:
-            continue
-        issuer = issuers.chosen(profile.issuer)
-        if not issuer.has_room_for(profile.path_length):
-            yield (
-                f"the profile {profile.name!r} makes CAs of path length {profile.path_length}, and"
-                f" its issuing CA {issuer.name!r} allows {issuer.room} CAs below it: name another by"
-                " issuer, or take the profile out"
-            )
-
-
 def _all_are_their_own_approvers(policy: Policy, rule: Rule, approvers: Collection[str]) -> bool:
     """Say whether too few approvers are left of a rule for whoever of its requesters asks."""
     askers = _askers(policy, rule)
@@ -71,3 +57,17 @@ def _askers(policy: Policy, rule: Rule) -> set[str]:
     if rule.groups is not None:
         named.append({one for name in rule.groups for one in policy.people.groups[name]})
     return set.intersection(*named) if named else set()
+
+
+def without_room(policy: Policy, issuers: Issuers) -> Iterator[str]:
+    """Yield a sentence for each profile of CAs that its issuing CA leaves no room for."""
+    for profile in policy.profiles.values():
+        if not profile.ca:
+            continue
+        issuer = issuers.chosen(profile.issuer)
+        if not issuer.has_room_for(profile.path_length):
+            yield (
+                f"the profile {profile.name!r} makes CAs of path length {profile.path_length}, and"
+                f" its issuing CA {issuer.name!r} allows {issuer.room} CAs below it: name another by"
+                " issuer, or take the profile out"
+            )

@@ -95,17 +95,14 @@ class Checker:
             # What was imported after a restore has none: the web side does not know it.
             profile = Profile.from_snapshot(dict(row.profile)) if row.profile else None
             authority.verify(row.certificate, row.tbs or b"", csr, profile, issuer)
-        except msgspec.ValidationError as error:
-            yield Finding("profile", f"its profile cannot be read: {error}")
-            return
-        except ItemFailed as error:
+        except (msgspec.ValidationError, ItemFailed) as error:
             yield Finding("certificate", str(error))
             return
         certificate = x509.load_der_x509_certificate(row.certificate)
         if f"{certificate.serial_number:040x}" != row.serial[0]:
             yield Finding("certificate", "it has another serial number than is on record")
         if profile is not None:
-            yield from _of_profile(row, profile, certificate, csr, issuer)
+            yield from _of_profile(row, certificate, csr, profile, issuer)
         if self._policy is not None:
             verdict = judge(
                 self._policy, csr, row.profile_name, row.requester, row.source, at=row.created_at
@@ -115,7 +112,7 @@ class Checker:
 
 
 def _of_profile(
-    row: Issued, profile: Profile, certificate: x509.Certificate, csr: Csr, issuer: Issuer
+    row: Issued, certificate: x509.Certificate, csr: Csr, profile: Profile, issuer: Issuer
 ) -> Iterator[Finding]:
     """Make it anew of CSR and profile, at the time when it was made, and compare what is in it."""
     try:
