@@ -2,9 +2,9 @@
 
 PORT ?= 8000
 DIR ?= var/httpca
-SUITES ?= unit flow simulation system browser
+SUITES ?= unit fuzz flow simulation system browser
 SERVERS ?= var/servers
-PROGRAMS := rabbitmq postgresql softhsm haproxy openssl curl chromium
+PROGRAMS := rabbitmq postgresql softhsm haproxy openssl curl chromium systemd-analyze
 RUNS ?= 1000
 STEPS ?= 100
 SECONDS ?= 120
@@ -14,6 +14,9 @@ COUNT ?= 10000
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+
+# A word for the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
 
 BIN := .venv/bin
 RUN_READY := .venv/ready-to-run
@@ -30,12 +33,12 @@ help: ## list what there is
 
 .PHONY: run
 run: $(RUN_READY) $(CATALOGUES) ## start HttpCA here, in one process: PORT=8000 DIR=var/httpca
-	@exec $(BIN)/httpca dev --dir "$(DIR)" --port "$(PORT)"
+	@exec $(BIN)/httpca dev --dir $(call quoted,$(DIR)) --port $(call quoted,$(PORT))
 
 .PHONY: servers
 servers: $(RUN_READY) ## start a RabbitMQ and a PostgreSQL to try HttpCA on, until Ctrl-C: SERVERS=var/servers
 	@tools/debian-packages.sh rabbitmq postgresql
-	@exec $(BIN)/python -m tests.servers --dir "$(SERVERS)"
+	@exec $(BIN)/python -m tests.servers --dir $(call quoted,$(SERVERS))
 
 # --- develop -------------------------------------------------------------------------------------
 
@@ -43,7 +46,7 @@ servers: $(RUN_READY) ## start a RabbitMQ and a PostgreSQL to try HttpCA on, unt
 dev: $(DEV_READY) $(CATALOGUES) ## set up .venv with all that developing needs
 
 .PHONY: test
-test: dev ## run all tests, installing the servers that they need: SUITES="unit flow simulation system browser"
+test: dev ## run all tests, installing the servers that they need: SUITES="unit fuzz flow simulation system browser"
 	@tools/debian-packages.sh $(PROGRAMS)
 	@exec $(BIN)/python tools/run_tests.py $(SUITES)
 
@@ -56,7 +59,12 @@ coverage: dev ## run all tests and write which lines they reached to var/coverag
 chaos: dev ## break everything under load, on real servers: SECONDS=120 REQUESTS=3000 SEED=N APART=1 JSON=FILE
 	@tools/debian-packages.sh rabbitmq postgresql
 	@exec $(BIN)/python -m tests.chaos --seconds "$(SECONDS)" --requests "$(REQUESTS)" \
-		$(if $(SEED),--seed "$(SEED)") $(if $(APART),--apart) $(if $(JSON),--json "$(JSON)")
+		$(if $(SEED),--seed "$(SEED)") $(if $(APART),--apart) $(if $(JSON),--json $(call quoted,$(JSON)))
+
+.PHONY: cluster
+cluster: dev ## end the leading node of a RabbitMQ of three under load, and then a second one
+	@tools/debian-packages.sh rabbitmq postgresql
+	@exec $(BIN)/python -m pytest tests/system/test_cluster.py
 
 .PHONY: simulate
 simulate: dev ## simulate both sides under every fault, without servers: RUNS=1000 STEPS=100 SEED=N for one
@@ -65,13 +73,18 @@ simulate: dev ## simulate both sides under every fault, without servers: RUNS=10
 
 .PHONY: mutants
 mutants: dev ## take out one mechanism at a time, and show which test notices: MUTANTS="NAME ..."
+	@tools/debian-packages.sh $(PROGRAMS)
 	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
 
 .PHONY: bench
 bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 JSON=FILE
 	@tools/debian-packages.sh rabbitmq postgresql
 	@exec $(BIN)/python -m benchmarks $(CASES) --times "$(TIMES)" --requests "$(COUNT)" \
-		$(if $(JSON),--json "$(JSON)")
+		$(if $(JSON),--json $(call quoted,$(JSON)))
+
+.PHONY: fuzz
+fuzz: dev ## feed everything that parses with what nobody meant to send: SECONDS=120 TARGETS="csr ..."
+	@exec $(BIN)/python -m tests.fuzz --seconds "$(SECONDS)" $(TARGETS)
 
 .PHONY: readme
 readme: dev ## run the README's commands in a fresh clone of the last commit
@@ -88,6 +101,18 @@ check: dev ## look at style, types and imports
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive pipeline settings tools
+	$(BIN)/python -m tools.supply
+
+.PHONY: advisories
+advisories: dev ## ask PyPI for known weaknesses of every package in the lock (needs the network)
+	@exec $(BIN)/python -m tools.supply.advisories
+
+.PHONY: sbom
+sbom: dev ## write what HttpCA runs on, as CycloneDX, to var/sbom.json
+	@mkdir -p var
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file var/sbom.json requirements/run.txt
 
 .PHONY: format
 format: $(DEV_READY) ## put the source into its usual form

@@ -76,9 +76,9 @@ def database_url(url: str, directory: Path, file: str) -> str:
     Raises:
         SettingsError: the URL names no database that HttpCA works with.
     """
-    if url.startswith("postgresql+psycopg://"):
+    if url.startswith("postgresql+psycopg://") and is_url(url):
         return url
-    if url.startswith("sqlite:///") and url != "sqlite:///":
+    if url.startswith("sqlite:///") and url != "sqlite:///" and url.isprintable():
         path = url.removeprefix("sqlite:///")
         return "sqlite:///" + str((directory / path).resolve())
     raise SettingsError(
@@ -101,11 +101,18 @@ def check_broker(url: str, directory: Path, file: str) -> None:
             )
 
 
-def _names_a_broker(url: str) -> bool:
-    parts = urlsplit(url)
+def is_url(url: str) -> bool:
+    """Say whether a URL can be taken apart, into its host and port too."""
     try:
-        parts.port  # noqa: B018 - reading it checks it
+        urlsplit(url).port  # noqa: B018 - reading it checks it
     except ValueError:
         return False
+    return url.isprintable()
+
+
+def _names_a_broker(url: str) -> bool:
+    if not is_url(url):
+        return False
+    parts = urlsplit(url)
     whole_account = (parts.username is None) == (parts.password is None)
     return parts.scheme in ("amqp", "amqps") and bool(parts.hostname) and whole_account

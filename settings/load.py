@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -22,6 +22,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 FILE = "settings.toml"
+
+NOT_TOML: Final = (ValueError, RecursionError)
+"""What reading TOML raises: its own ``ValueError``, that of a number without end, and the other one of
+brackets within brackets."""
 
 DIRECTORY = "directory"
 """The one field that is not read: where the file lies."""
@@ -46,7 +50,7 @@ def load(
         raise SettingsError(
             file, "", f"there is no such file; `httpca setup` makes the folder of role {role}"
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, *NOT_TOML) as error:
         raise SettingsError(file, "", f"this is not readable TOML: {error}") from error
     if found.get("role") != role:
         raise SettingsError(
@@ -75,7 +79,7 @@ def peek(directory: Path) -> dict[str, Any]:
     file = directory / FILE
     try:
         return tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, *NOT_TOML) as error:
         raise SettingsError(file, "", f"this is not readable TOML: {error}") from error
 
 
@@ -107,10 +111,23 @@ def _override(
             known = ", ".join(sorted(variables))
             raise SettingsError(f"variable {name}", "", f"overrides no setting; there are: {known}")
         (*tables, key), is_list = variables[name]
+        if not _is_text(value):
+            raise SettingsError(f"variable {name}", "", "is not text in UTF-8")
         table = found
         for one in tables:
             table = table.setdefault(one, {})
+            if not isinstance(table, dict):
+                raise SettingsError(f"variable {name}", one, f"is no table; write [{one}]")
         table[key] = [part.strip() for part in value.split(",")] if is_list else value
+
+
+def _is_text(value: str) -> bool:
+    """Say whether a variable was UTF-8; what was not stands in it as lone surrogates (PEP 383)."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _explain(file: Path, error: msgspec.ValidationError, kind: type[Settings]) -> SettingsError:

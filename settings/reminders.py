@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta, field
 
 from pipeline.errors import SettingsError
+from settings.common import is_url
 from settings.load import Settings
 
 
@@ -25,7 +26,13 @@ def check_reminders(reminders: Reminders, directory: Path, file: str) -> None:
     if reminders.command and not Path(reminders.command[0]).is_absolute():
         problem = f"found {reminders.command[0]!r}; begin with the whole path of a program"
         raise SettingsError(directory / file, "reminders.command", problem)
-    parts = urlsplit(reminders.webhook)
-    if reminders.webhook and (parts.scheme not in ("http", "https") or not parts.hostname):
+    if reminders.webhook and not _is_webhook(reminders.webhook):
         problem = f"found {reminders.webhook!r}; a URL begins with https:// or http:// and a host"
         raise SettingsError(directory / file, "reminders.webhook", problem)
+
+
+def _is_webhook(url: str) -> bool:
+    if not is_url(url):
+        return False
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

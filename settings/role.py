@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 from pipeline.errors import SettingsError
-from settings.load import FILE
+from settings.load import FILE, NOT_TOML
 
 
 def read_role(directory: Path) -> str:
@@ -18,7 +18,7 @@ def read_role(directory: Path) -> str:
         role = tomllib.loads(file.read_text("utf-8")).get("role")
     except FileNotFoundError as error:
         raise SettingsError(file, "", "there is no such file; `httpca setup` makes it") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, *NOT_TOML) as error:
         raise SettingsError(file, "", f"this is not readable TOML: {error}") from error
     if not isinstance(role, str):
         raise SettingsError(file, "role", "is missing; it says whose settings these are")

@@ -105,10 +105,10 @@ def _files(tls: Tls, directory: Path) -> tuple[str, str, str]:
         raise SettingsError(directory / FILE, "tls.ca", "is missing, and certificate is there")
     found = []
     for name, value in (("ca", tls.ca), ("certificate", tls.certificate), ("key", tls.key)):
-        path = (directory / value).resolve()
-        if value and not path.is_file():
+        path = directory / value
+        if value and not (value.isprintable() and path.is_file()):
             raise SettingsError(directory / FILE, f"tls.{name}", f"there is no file {path}")
-        found.append(str(path) if value else "")
+        found.append(str(path.resolve()) if value else "")
     return found[0], found[1], found[2]
 
 

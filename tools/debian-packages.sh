@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/debian-packages.sh rabbitmq|postgresql|softhsm|haproxy|openssl|curl|chromium ...
+# tools/debian-packages.sh rabbitmq|postgresql|softhsm|haproxy|openssl|curl|chromium|systemd-analyze ...
 # Installs what is missing of the programs that the tests start, from the distribution's packages,
 # as root or through sudo. The packages' services are neither started nor enabled: the tests start
 # servers of their own. Where nothing is missing this does nothing, and quickly.
@@ -20,6 +20,7 @@ packages_of() {
         rabbitmq) echo rabbitmq-server ;;
         softhsm) echo softhsm2 ;;
         chromium) echo chromium chromium-driver ;;
+        systemd-analyze) echo systemd ;;
         *) echo "$1" ;;
     esac
 }
@@ -72,8 +73,12 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# A machine that has just started may be updating itself: then this waits for its turn.
+wait_for_lock="-o DPkg::Lock::Timeout=600"
+
 install_packages() {
-    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+    # shellcheck disable=SC2086 # two words
+    DEBIAN_FRONTEND=noninteractive apt-get $wait_for_lock install -q -y --no-install-recommends "$@"
 }
 
 # Debian asks this file before a package starts its service; 101 means "not allowed".
@@ -83,7 +88,8 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
 fi
 
-apt-get update -q
+# shellcheck disable=SC2086
+apt-get $wait_for_lock update -q
 
 # Left alone, the package makes a database cluster that starts with the machine.
 case " $missing " in

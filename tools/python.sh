@@ -41,9 +41,10 @@ install_package() {
         return 1
     fi
     echo "Installing $1, without which Python makes no virtual environment." >&2
-    $as_root apt-get update -q >&2 &&
+    # A machine that has just started may be updating itself: then this waits for its turn.
+    $as_root apt-get -o DPkg::Lock::Timeout=600 update -q >&2 &&
         $as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -q -y --no-install-recommends "$1" >&2
+            apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-install-recommends "$1" >&2
 }
 
 python=$(find_python)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipeline.approve.facts import Facts, pem
 from pipeline.approve.harmless import harmless
+from pipeline.crypto.certificates import request_from_der
 
 SHOWN_OF_VALUE: Final = 120
 """Hexadecimal digits of an extension's value that are shown."""
@@ -32,7 +33,7 @@ def view(facts: Facts) -> RenderableType:
 
 def _contents(csr: bytes) -> list[Text]:
     try:
-        request = x509.load_der_x509_csr(csr)
+        request = request_from_der(csr)
         with warnings.catch_warnings():  # the library warns on stderr of what is only too long
             warnings.simplefilter("ignore")
             lines = [f"Subject {harmless(request.subject.rfc4514_string())}"]

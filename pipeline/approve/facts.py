@@ -17,6 +17,7 @@ from pipeline.approve.waiting import Recorded, Request
 from pipeline.crypto import csr as csrs
 from pipeline.crypto import subject as subjects
 from pipeline.crypto import told
+from pipeline.crypto.certificates import certificate_from_der
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
@@ -132,7 +133,7 @@ def _issuer(request: Request) -> tuple[x509.Certificate | None, str]:
     if request.approvable().issuer != request.issuer:
         return None, "The issuing CA of this request is not the one that its record names."
     try:
-        return x509.load_der_x509_certificate(request.issuer_certificate), ""
+        return certificate_from_der(request.issuer_certificate), ""
     except ValueError:
         return None, "The certificate of the issuing CA cannot be read."
 

@@ -141,7 +141,8 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
 
 def _small(tar: tarfile.TarFile, member: tarfile.TarInfo | None, name: str) -> bytes:
     source = None
-    if member is not None and member.name == name and member.size <= LARGEST_MANIFEST:
+    fits = member is not None and member.name == name and member.size <= LARGEST_MANIFEST
+    if member is not None and fits and member.isreg():  # a link would lead elsewhere, or nowhere
         source = tar.extractfile(member)
     if source is None:
         raise BackupError(f"{tar.name!s} is no backup of HttpCA: it does not begin with its {name}")

@@ -15,6 +15,10 @@ FORMAT: Final = 1
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
+LONGEST_NAME: Final = 255
+"""Octets of a file's name (NAME_MAX of Linux)."""
+
+
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file in a backup: its size in bytes and its SHA-256 in hexadecimal."""
 
@@ -66,11 +70,17 @@ def decode(octets: bytes) -> Manifest:
                 " restore it with the release that made it, or a later one"
             )
         manifest = msgspec.json.decode(octets, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BackupError(f"its manifest cannot be read ({error}); it is damaged") from error
-    for path in (*manifest.folders, *manifest.files):
+    folders = {"", *manifest.folders}
+    paths = [*manifest.folders, *manifest.files]
+    for path in paths:
         if not _stays_inside(path):
             raise BackupError(f"it names the path {path!r}, outside of the folder; do not use it")
+        if paths.count(path) > 1 or path.rpartition("/")[0] not in folders:
+            raise BackupError(f"it names {path!r} twice, or without its folder; it is damaged")
+        if any(len(part.encode()) > LONGEST_NAME for part in path.split("/")):
+            raise BackupError(f"it names {path!r}, which is no name for a file; it is damaged")
     return manifest
 
 

@@ -23,12 +23,15 @@ def url_parameters(url: str) -> pika.URLParameters:
     ``cacertfile``, else by those of the operating system.
 
     Raises:
-        SettingsError: a file of the query cannot be used.
+        SettingsError: a file or a value of the query cannot be used.
     """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     ca, certificate, key = (query.pop(name, None) for name in FILES)
-    parameters = pika.URLParameters(urlunsplit(parts._replace(query=urlencode(query))))
+    try:
+        parameters = pika.URLParameters(urlunsplit(parts._replace(query=urlencode(query))))
+    except (ValueError, TypeError) as error:  # a heartbeat that is no number, for example
+        raise SettingsError("the broker's URL", "", f"cannot be used: {error}") from error
     if parts.scheme == "amqps":
         context = _context(ca, certificate, key)
         parameters.ssl_options = pika.SSLOptions(context, parts.hostname)

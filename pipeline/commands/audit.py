@@ -12,6 +12,7 @@ from pipeline.commands.check_certificates import check_certificates
 from pipeline.commands.operators import operator
 from pipeline.commands.options import answer, config_option, json_option
 from pipeline.commands.signer_database import RequestId, signer_database
+from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.crypto.note import NoteRefused, Verifier
 from pipeline.database.advance import record
 from pipeline.errors import HttpcaError, SettingsError
@@ -153,7 +154,7 @@ def _trusted(key: str) -> list[Verifier]:
 
 def _load(file: Path) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(file.read_bytes())
+        return certificate_from_pem(file.read_bytes())
     except ValueError as error:
         raise HttpcaError(f"{file}: holds no certificate in PEM") from error
 

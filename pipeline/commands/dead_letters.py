@@ -12,7 +12,7 @@ from pipeline.crypto.visible import visible
 from pipeline.errors import HttpcaError
 from pipeline.stages import Role, stages_of
 from settings.common import EMBEDDED
-from settings.load import FILE
+from settings.load import FILE, NOT_TOML
 
 
 @click.group("dead-letters")
@@ -127,7 +127,7 @@ def _role(directory: Path) -> Role:
     """Read whose folder this is; the settings themselves are checked when they are loaded."""
     try:
         role = tomllib.loads((directory / FILE).read_text("utf-8")).get("role")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, *NOT_TOML) as error:
         raise HttpcaError(f"{directory / FILE}: cannot be read: {error}") from error
     if role not in (Role.WEB, Role.SIGNER):
         raise HttpcaError(f"{directory} is neither DIR/web nor DIR/signer")

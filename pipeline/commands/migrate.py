@@ -124,5 +124,5 @@ def _role(file: Path) -> object:
         raise SettingsError(
             file, "", "there is no such file; `httpca setup` makes it, in DIR/web and DIR/signer"
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(file, "", f"this is not readable TOML: {error}") from error

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pipeline.crypto import jws, private_file
+from pipeline.crypto.certificates import certificate_from_pem, extension_of, public_key_of
 from pipeline.errors import MessageRefused, SettingsError
 from pipeline.stages import Role
 
@@ -78,17 +79,16 @@ def read_certificate(certificate: x509.Certificate) -> MessageCertificate:
     Raises:
         ValueError: it names no sender or several, or its key cannot sign messages.
     """
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound as error:
-        raise ValueError("a message certificate names its role and its key usage") from error
+    names = extension_of(certificate, x509.SubjectAlternativeName)
+    usage = extension_of(certificate, x509.KeyUsage)
+    if names is None or usage is None:
+        raise ValueError("a message certificate names its role and its key usage")
     if not usage.digital_signature:
         raise ValueError("a message certificate must allow digital signatures")
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if len(uris) != 1 or len(list(names)) != 1:
         raise ValueError("a message certificate names exactly one sender")
-    key = certificate.public_key()
+    key = public_key_of(certificate)
     if not isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
         raise ValueError("message keys are Ed25519, P-256 or P-384")
     jws.algorithm(key)
@@ -104,9 +104,7 @@ def load(certificate_file: Path, key_file: Path, passphrase: bytes | None = None
             missing, wrong or not needed, or the two do not belong together.
     """
     try:
-        certificate = read_certificate(
-            x509.load_pem_x509_certificate(certificate_file.read_bytes())
-        )
+        certificate = read_certificate(certificate_from_pem(certificate_file.read_bytes()))
     except (OSError, ValueError) as error:
         raise SettingsError(certificate_file, "", f"no message certificate: {error}") from error
     try:

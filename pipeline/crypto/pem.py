@@ -88,7 +88,7 @@ def name_what_it_is(der: bytes) -> Unreadable:
     ):
         try:
             load(der)
-        except Exception:  # noqa: BLE001, S112 - a parser of hostile bytes may raise anything
+        except Exception:  # noqa: BLE001, S112 - a parser of hostile bytes may raise anything # nosec B112
             continue
         return Unreadable("not-a-csr", sentence)
     return Unreadable("not-a-csr", NOTHING)

@@ -83,6 +83,15 @@ def _parse(text: str) -> KeyRule:
     return KeyRule(text, low, high)
 
 
+def can_be_allowed(key: PublicKeyFacts) -> bool:
+    """Return whether there can be a profile that allows a key of this kind."""
+    try:
+        KeyRule.parse(key.kind)
+    except ValueError:
+        return False
+    return True
+
+
 def spki(key: PublicKeyTypes) -> bytes:
     """Return the SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) in its one canonical DER form."""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

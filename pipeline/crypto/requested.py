@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import der as ders
 from pipeline.crypto import extension_requests, names, subject
+from pipeline.crypto.certificates import extension_of
 from pipeline.crypto.extension_requests import ExtensionRequest, title_of
 from pipeline.crypto.names import Name
 from pipeline.crypto.quiet import quietly
@@ -99,9 +100,8 @@ def names_in(certificate: x509.Certificate) -> tuple[x509.Name, tuple[Name, ...]
         ValueError: when its extensions cannot be read, or one of the names is of another kind.
         Refused: ``invalid-name``.
     """
-    try:
-        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    san = extension_of(certificate, x509.SubjectAlternativeName)
+    if san is None:
         return certificate.subject, ()
     wanted: dict[Name, None] = {}
     unsupported: list[str] = []

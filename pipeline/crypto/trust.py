@@ -18,9 +18,14 @@ from typing import Final
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from pipeline.crypto import key_lists
+from pipeline.crypto.certificates import (
+    certificate_from_pem,
+    extension_of,
+    is_issued_by,
+    public_key_of,
+)
 from pipeline.crypto.identity import MessageCertificate, Sender, read_certificate
 from pipeline.errors import MessageRefused, SettingsError
 
@@ -118,7 +123,7 @@ class Trust:
             sender.thumbprint: sender
             for sender in senders
             if sender.thumbprint not in self._revoked
-            and any(_issued(authority, sender.certificate) for authority in authorities)
+            and any(is_issued_by(sender.certificate, authority) for authority in authorities)
         }
         self.authorities = authorities
         known = [*authorities, *(sender.certificate for sender in (*senders, *revoked))]
@@ -148,7 +153,8 @@ class Trust:
         senders: list[MessageCertificate] = []
         for file in _files(folder):
             try:
-                certificate = x509.load_pem_x509_certificate(file.read_bytes())
+                certificate = certificate_from_pem(file.read_bytes())
+                public_key_of(certificate)  # of a kind that is not known, it issued nothing
                 if _is_authority(certificate):
                     authorities.append(certificate)
                 else:
@@ -165,16 +171,5 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except x509.ExtensionNotFound:
-        return False
-    return constraints.value.ca
-
-
-def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
+    constraints = extension_of(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca

@@ -12,6 +12,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.crypto.identity import MessageCertificate, Sender, read_certificate
 from pipeline.crypto.own_identity import CERTIFICATE
 from pipeline.crypto.trust import REVOKED
@@ -99,7 +100,7 @@ def known(directory: Path, sender: Sender) -> bool:
 
 def _read(file: Path) -> Iterator[Found]:
     try:
-        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+        certificate = certificate_from_pem(file.read_bytes())
         if not _is_authority(certificate):
             yield Found(file, read_certificate(certificate))
     except (OSError, ValueError) as error:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import private_file
+from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.crypto.identity import Sender
 from pipeline.errors import SettingsError
 from pipeline.stages import Role
@@ -68,7 +69,7 @@ def load(certificate_file: Path, key_file: Path, passphrase: bytes | None) -> Me
             missing, wrong or not needed.
     """
     try:
-        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+        certificate = certificate_from_pem(certificate_file.read_bytes())
         pem = private_file.read(key_file)
     except OSError as error:
         problem = (

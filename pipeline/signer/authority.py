@@ -11,10 +11,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import der, public_keys, requested, subject
+from pipeline.crypto.certificates import (
+    certificate_from_der,
+    extension_of,
+    is_issued_by,
+    public_key_of,
+)
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable, Refused
@@ -117,11 +122,9 @@ def verify(
     certificate = _load(certificate_der)
     if certificate.tbs_certificate_bytes != tbs:
         raise ItemFailed("the certificate differs from the TBS that was recorded for it")
-    try:
-        certificate.verify_directly_issued_by(issuer.certificate)
-    except (ValueError, TypeError, InvalidSignature):
-        raise ItemFailed("the certificate's signature is not the issuer's") from None
-    if public_keys.spki(certificate.public_key()) != csr.spki:
+    if not is_issued_by(certificate, issuer.certificate):
+        raise ItemFailed("the certificate's signature is not the issuer's")
+    if _spki(certificate) != csr.spki:
         raise ItemFailed("the certificate has another public key than the CSR")
     try:
         named, names = requested.names_in(certificate)
@@ -133,7 +136,7 @@ def verify(
         return
     if named != _subject(csr, profile):
         raise ItemFailed("the certificate has another subject than the CSR gives it")
-    if _constraints(certificate) != extensions.basic_constraints(profile):
+    if extension_of(certificate, x509.BasicConstraints) != extensions.basic_constraints(profile):
         raise ItemFailed("the certificate and its profile differ on whether it is a CA")
 
 
@@ -147,17 +150,26 @@ def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
     if now > certificate.not_valid_after_utc:
         raise ItemFailed("the certificate's validity was over before it was signed")
     try:
-        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-    except (ValueError, x509.ExtensionNotFound):
-        raise ItemFailed("the recorded TBS does not name its issuer's key") from None
+        named = extension_of(certificate, x509.AuthorityKeyIdentifier)
+    except ValueError:
+        raise ItemFailed("the recorded TBS cannot be read") from None
+    if named is None:
+        raise ItemFailed("the recorded TBS does not name its issuer's key")
     same_key = named == issuer.authority_key_identifier
     if certificate.issuer != issuer.certificate.subject or not same_key:
         raise ItemFailed("the recorded TBS was made for an issuer that is no longer there")
 
 
+def _spki(certificate: x509.Certificate) -> bytes:
+    try:
+        return public_keys.spki(public_key_of(certificate))
+    except ValueError:
+        raise ItemFailed("the certificate's public key cannot be read") from None
+
+
 def _load(certificate_der: bytes) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(certificate_der)
+        return certificate_from_der(certificate_der)
     except ValueError:
         raise ItemFailed("the certificate is damaged") from None
 
@@ -167,13 +179,6 @@ def _subject(csr: Csr, profile: Profile) -> x509.Name:
         return subject.to_name(subject.compose(csr, profile))
     except Refused as refused:
         raise ItemFailed(str(refused)) from None
-
-
-def _constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return None
 
 
 def _ensure_below(named: x509.Name, profile: Profile, issuer: Issuer) -> None:

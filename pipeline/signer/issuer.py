@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import public_keys
+from pipeline.crypto.certificates import certificates_from_pem, extension_of, is_issued_by
 from pipeline.errors import SettingsError
 from pipeline.signer.keys import SigningKey
 
@@ -60,9 +60,9 @@ class Issuer:
         above = [x509.load_der_x509_certificate(der) for der in (*self.chain[1:], self.root) if der]
         limits = []
         for depth, certificate in enumerate([self.certificate, *above]):
-            length = _constraints(certificate).path_length
-            if length is not None:
-                limits.append(length - depth)
+            constraints = extension_of(certificate, x509.BasicConstraints)
+            if constraints is not None and constraints.path_length is not None:
+                limits.append(constraints.path_length - depth)
         return min(limits, default=None)
 
     def has_room_for(self, path_length: int) -> bool:
@@ -131,7 +131,7 @@ def load_issuer(
 
 def _certificates(path: Path) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
+        return certificates_from_pem(path.read_bytes())
     except OSError as error:
         raise SettingsError(path, "", f"cannot be read: {error.strerror}") from None
     except ValueError:
@@ -150,8 +150,13 @@ def is_over(issuing: Path, now: datetime) -> bool:
 def _check_ca(path: Path, certificate: x509.Certificate, below: int, now: datetime) -> None:
     """Check that the certificate is a CA's, valid now, and allows that many CAs below it."""
     subject = certificate.subject.rfc4514_string()
-    constraints = _constraints(certificate)
-    if not constraints.ca:
+    try:
+        constraints = extension_of(certificate, x509.BasicConstraints)
+        usage = extension_of(certificate, x509.KeyUsage)
+    except ValueError as error:
+        problem = f"the extensions of {subject} cannot be read: {error}"
+        raise SettingsError(path, "", problem) from None
+    if constraints is None or not constraints.ca:
         raise SettingsError(path, "", f"{subject} is not the certificate of a CA")
     if constraints.path_length is not None and constraints.path_length < below:
         raise SettingsError(
@@ -159,7 +164,7 @@ def _check_ca(path: Path, certificate: x509.Certificate, below: int, now: dateti
             "",
             f"{subject} allows {constraints.path_length} CAs below it, and {below} are there",
         )
-    if not _may_sign(certificate):
+    if usage is not None and not usage.key_cert_sign:
         raise SettingsError(path, "", f"{subject} may not sign certificates (keyCertSign)")
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise SettingsError(
@@ -170,32 +175,15 @@ def _check_ca(path: Path, certificate: x509.Certificate, below: int, now: dateti
         )
 
 
-def _constraints(certificate: x509.Certificate) -> x509.BasicConstraints:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
-        return x509.BasicConstraints(ca=False, path_length=None)
-
-
-def _may_sign(certificate: x509.Certificate) -> bool:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return True
-    return usage.key_cert_sign
-
-
 def _check_links(issuing: Path, root: Path, chain: Sequence[x509.Certificate]) -> None:
     """Check that each certificate was issued by the next, and the last by itself."""
     for lower, upper in zip(chain, [*chain[1:], chain[-1]], strict=True):
-        try:
-            lower.verify_directly_issued_by(upper)
-        except (ValueError, TypeError, InvalidSignature):
+        if not is_issued_by(lower, upper):
             subject, by = lower.subject.rfc4514_string(), upper.subject.rfc4514_string()
             path, problem = issuing, f"{subject} was not issued by {by}: the chain is broken"
             if lower is upper:
                 path, problem = root, f"{subject} is not a root: it did not sign itself"
-            raise SettingsError(path, "", problem) from None
+            raise SettingsError(path, "", problem)
 
 
 def _spki(certificate: x509.Certificate) -> bytes:

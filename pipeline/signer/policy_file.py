@@ -79,7 +79,7 @@ class _PolicyFile:
         self.text = text
         try:
             self.content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also of endless numbers, and of deep lists
             raise SettingsError(path, "", f"is not TOML: {error}") from None
 
     def policy(self) -> Policy:

@@ -12,12 +12,17 @@ from typing import Any
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto import public_keys
+from pipeline.crypto.certificates import (
+    certificate_from_der,
+    is_issued_by,
+    public_key_of,
+    request_from_der,
+)
 from pipeline.crypto.csr import Csr
 from pipeline.database.advance import Move, admit, advance, record
 from pipeline.database.engine import AnyRow, Database
@@ -68,7 +73,7 @@ def reconcile(
             held = msgspec.json.decode(line, type=Held)
             with database.write() as connection:
                 done[_import(connection, issuers, held, now)] += 1
-        except (msgspec.DecodeError, NotImported) as error:
+        except (msgspec.DecodeError, RecursionError, NotImported) as error:
             raise NotImported(f"line {number}: {error}; nothing of it was imported") from error
     with database.write() as connection:
         record(connection, audit, "reconciled", {"operator": operator, **done}, now)
@@ -210,12 +215,13 @@ def _ours(connection: Connection, issuers: Issuers, held: Held) -> x509.Certific
             f"request {held.id} is issued, without a certificate of an issuer of ours"
         )
     try:
-        certificate = x509.load_der_x509_certificate(held.certificate)
-        certificate.verify_directly_issued_by(issuer)
-        request = x509.load_der_x509_csr(held.csr)
-    except (ValueError, TypeError, InvalidSignature) as error:
+        certificate = certificate_from_der(held.certificate)
+        request = request_from_der(held.csr)
+        keys = [public_keys.spki(public_key_of(one)) for one in (certificate, request)]
+    except ValueError as error:
         raise NotImported(f"the certificate of request {held.id} is not ours") from error
-    keys = [public_keys.spki(one.public_key()) for one in (certificate, request)]
+    if not is_issued_by(certificate, issuer):
+        raise NotImported(f"the certificate of request {held.id} is not ours")
     if keys[0] != keys[1]:
         raise NotImported(f"the certificate of request {held.id} is for another key")
     return certificate

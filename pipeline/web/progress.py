@@ -46,7 +46,7 @@ STATES: Final[dict[State, tuple[str, str]]] = {
 STEPS: Final = (
     N_("Submitted"),
     N_("Sent to the signer"),
-    N_("Checked and approved"),
+    N_("Check and approval"),
     N_("Signed"),
     N_("Ready to download"),
 )

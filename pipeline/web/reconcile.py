@@ -52,7 +52,7 @@ def reconcile(
     for number, line in enumerate(lines, start=1):
         try:
             known = msgspec.json.decode(line, type=Known)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise NotLearnt(f"line {number}: {error}; nothing of it was taken in") from error
         with database.write() as connection:
             done[_take_in(connection, known, now)] += 1

@@ -16,7 +16,8 @@ import structlog
 from pipeline.clock import Clock
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.check import UNSUPPORTED, check_presence
-from pipeline.crypto.csr import Csr
+from pipeline.crypto.csr import UNSUPPORTED_KEY, Csr
+from pipeline.crypto.public_keys import can_be_allowed
 from pipeline.crypto.visible import visible
 from pipeline.database.engine import Database
 from pipeline.errors import N_, Refused, RequesterError
@@ -133,6 +134,8 @@ def examine(octets: bytes, profile: str, comment: str, settings: WebSettings) ->
         RequesterError: what is wrong, and what to do about it.
     """
     csr = csrs.read(octets)
+    if not can_be_allowed(csr.key):
+        raise Refused("key-not-allowed", UNSUPPORTED_KEY)
     if csr.unsupported_names:
         raise Refused("name-not-allowed", UNSUPPORTED, name=csr.unsupported_names[0])
     if profile not in settings.profiles_without_names:

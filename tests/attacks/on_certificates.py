@@ -8,20 +8,23 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from pipeline.crypto.identity import Identity, Sender
 from pipeline.messages import SubmissionBatch
 from pipeline.setup import message_ca
-from pipeline.stages import POLICY, Role
-from tests.attacks.attack import CA_KEY, ISSUED, NOTHING, WEB_KEY, Attack, Spoil
+from pipeline.stages import DECIDE, POLICY, Role
+from tests.attacks.attack import APPROVER_KEY, CA_KEY, ISSUED, NOTHING, WEB_KEY, Attack, Spoil
 from tests.attacks.forge import (
     b64,
     certificate,
+    dumps,
     header_of,
     identity,
+    payload_of,
     resigned,
     seal,
+    signed,
     with_header,
 )
 from tests.attacks.ground import Genuine, Ground, new_id
@@ -31,6 +34,7 @@ NO_SIGNATURES = x509.KeyUsage(False, False, True, False, False, False, False, Fa
 """Encipherment of keys only."""
 
 WEB = Sender(Role.WEB, "web")
+REVOKED = "approver-who-left"
 URI = "urn:httpca:role:web"
 
 
@@ -72,6 +76,16 @@ def _revoked(ground: Ground, _: Genuine) -> bytes:
     file.unlink()
     ground.look_again()
     return _by(ground, identity(issued))
+
+
+def _revoked_approver(ground: Ground, genuine: Genuine) -> bytes:
+    """Their certificate lies in `revoked/`, and a copy of it has come back to `trusted/`."""
+    issued = message_ca.issue(ground.message_ca, Sender(Role.APPROVER, REVOKED), ground.now())
+    revoked = ground.directory / "signer" / "revoked"
+    revoked.mkdir(exist_ok=True)
+    (revoked / f"{new_id()}.pem").write_bytes(issued.certificate.public_bytes(Encoding.PEM))
+    ground.trust(issued.certificate)
+    return signed(dumps(payload_of(genuine.octets)), identity(issued))
 
 
 def _named(thumbprint: Callable[[x509.Certificate], str]) -> Spoil:
@@ -207,6 +221,14 @@ CERTIFICATES: list[Attack] = [
         ("by a path", WEB_KEY, _named(lambda c: "../trusted/web")),
     )
 ] + [
+    Attack(
+        "an approval from a revoked approver",
+        APPROVER_KEY,
+        _revoked_approver,
+        "certificate-revoked",
+        REVOKED,
+        stage=DECIDE,
+    ),
     Attack("certificate: expired", WEB_KEY, _expired, "certificate-expired", "web"),
     Attack(
         "certificate: not valid yet",

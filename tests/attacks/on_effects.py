@@ -166,6 +166,19 @@ def _for_another_key(ground: Ground) -> bytes:
     )
 
 
+def _of_no_version(ground: Ground) -> bytes:
+    """A certificate that says that it is of version 4, which X.509 does not have."""
+    certificate, notice = _issued(ground)
+    version_3, version_4 = bytes.fromhex("a003020102"), bytes.fromhex("a003020103")
+    return _outcome(
+        ground,
+        ground.web_request(),
+        state=State.ISSUED,
+        certificate=certificate.replace(version_3, version_4, 1),
+        issuer=notice.fingerprint,
+    )
+
+
 def _after_the_end(ground: Ground) -> bytes:
     genuine = ground.genuine(DELIVER)
     ground.deliver(genuine)
@@ -244,6 +257,8 @@ VAIN: list[Vain] = [
         ("their own message's id for another request", APPROVER_KEY, DECIDE, _in_another_name,
          REPEATED),
         ("a certificate for another key", SIGNER_KEY, DELIVER, _for_another_key, "outcome-refused"),
+        ("a certificate of a version that there is not", SIGNER_KEY, DELIVER, _of_no_version,
+         "outcome-refused"),
         ("an outcome after the end", SIGNER_KEY, DELIVER, _after_the_end, "outcome-refused"),
         ("an outcome of a lower revision", SIGNER_KEY, DELIVER, _lower_revision, REPEATED),
         ("an outcome for what nobody requested", SIGNER_KEY, DELIVER,

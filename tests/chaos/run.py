@@ -23,7 +23,7 @@ from tests.chaos.ground import Ground
 from tests.chaos.load import Load
 from tests.chaos.report import Report
 
-UP_WITHIN: Final = 60.0
+UP_WITHIN: Final = 120.0
 STUCK_AFTER: Final = 120.0
 """Seconds; against hanging only. So long nothing comes to its end before what is left is stuck."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.attacks.tally import TALLY
 from tests.servers import PostgreSQL, RabbitMQ
+from tests.summary import tell
 from tests.system.guarded import Guarded
 from tests.system.installation import Installation
 
@@ -35,7 +36,7 @@ def pytest_terminal_summary(
     """Say what the attacks came to, when any were tried."""
     tally = config.stash.get(TALLY, None)
     if tally is not None:
-        terminalreporter.write_line(tally.sentence())
+        terminalreporter.write_line(tell(tally.sentence()))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tests import factories
 from tests.servers.ports import free_port
 from tests.system.installation import COMMANDS, ROOT, environment
 
-SOON = 30
+SOON = 60
 
 
 class Dev:

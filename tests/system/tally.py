@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.summary import tell
+
 
 @dataclass
 class Tally:
@@ -37,7 +39,5 @@ def counted(server: str, roles: int, config: pytest.Config) -> Iterator[Tally]:
     capture = config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     with capture.global_and_fixture_disabled():
-        print(
-            f"\n{server}: {roles} roles, operations tried: "
-            f"{tally.allowed} allowed, {tally.refused} refused"
-        )
+        tried = f"{tally.allowed} allowed, {tally.refused} refused"
+        print(f"\n{tell(f'{server}: {roles} roles, operations tried: {tried}')}")

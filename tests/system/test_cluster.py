@@ -23,6 +23,8 @@ from tests.system.test_silent_broker import publish, wake_up
 REQUESTS: Final = 1000
 SECONDS: Final = 30.0
 KILLS: Final = 2
+SOME: Final = 40
+"""Certificates; more than were on their way when a node ended."""
 
 NUMBERS: Final = {"web": 1, "web-worker": 2, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
 
@@ -69,7 +71,7 @@ def tell(ground: Ground, crew: Crew, load: Load) -> Story:
         leader = leader_of(ground)
         leader.kill()
         killed.append(leader.node)
-        issued.append(issued_within(ground, 10))
+        issued.append(issued_afterwards(ground))
         leader.start()
     refusal = refused_without_majority(ground)
     load.finish()
@@ -103,16 +105,16 @@ def leader_of(ground: Ground) -> RabbitMQ:
     return leader
 
 
-def issued_within(ground: Ground, seconds: float) -> int:
-    """Return how many certificates reach the web side in the next seconds."""
+def issued_afterwards(ground: Ground) -> int:
+    """Wait until more certificates reach the web side than were on their way; return how many."""
     count = "SELECT count(*) FROM certificates"
+    deadline = time.monotonic() + NOT_FOR_EVER
     with ground.connect("web") as connection:
-        before = connection.execute(count).fetchone()
-        time.sleep(seconds)
-        after = connection.execute(count).fetchone()
-    assert before is not None
-    assert after is not None
-    return int(after[0]) - int(before[0])
+        before = after = connection.execute(count).fetchall()[0][0]
+        while after < before + SOME and time.monotonic() < deadline:
+            time.sleep(0.2)
+            after = connection.execute(count).fetchall()[0][0]
+    return int(after) - int(before)
 
 
 def test_every_queue_is_a_quorum_queue(story: Story) -> None:
@@ -121,7 +123,7 @@ def test_every_queue_is_a_quorum_queue(story: Story) -> None:
 
 def test_two_of_three_nodes_do_the_work(story: Story) -> None:
     assert len(story.killed) == KILLS
-    assert all(count > 0 for count in story.issued_meanwhile)
+    assert all(count >= SOME for count in story.issued_meanwhile)
 
 
 def test_one_of_three_nodes_confirms_nothing_and_publishing_says_so(story: Story) -> None:

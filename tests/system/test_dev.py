@@ -25,7 +25,7 @@ def test_it_says_where_it_is_and_how_to_submit_and_to_approve(dev: Dev) -> None:
     assert dev.url in dev.welcome
     assert str(dev.folder) in dev.welcome
     assert re.search(r"curl .*\\\n.*/api/v1/requests\?profile=server", dev.welcome)
-    assert re.search(r"httpca approve --config .*/approvers/approver\n", dev.welcome)
+    assert re.search(r"httpca approve --config .*/approvers/approver'?\n", dev.welcome)
 
 
 def test_the_first_policy_signs_rejects_and_holds_by_name(dev: Dev) -> None:

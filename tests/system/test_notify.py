@@ -20,6 +20,9 @@ from pipeline.web.notify import DELIVERED, SUBMITTED, Ear, announce
 from tests.factories import NOW
 from tests.servers import PostgreSQL
 
+NOT_FOR_EVER = 60.0
+"""Seconds; against hanging only."""
+
 
 @pytest.fixture
 def database(postgresql: PostgreSQL) -> Iterator[Database]:
@@ -49,9 +52,7 @@ def test_what_is_announced_is_heard_on_its_channel(database: Database) -> None:
     announce(database, DELIVERED)
     assert ear.wait(0.1) is False
     announce(database, SUBMITTED)
-    begun = time.monotonic()
-    assert ear.wait(5) is True
-    assert time.monotonic() - begun < 1
+    assert ear.wait(NOT_FOR_EVER) is True
     assert ear.wait(0.1) is False
     ear.close()
 
@@ -85,11 +86,11 @@ def test_a_server_that_is_away_is_waited_for_and_said_once() -> None:
 def test_closing_ends_a_wait_at_once(database: Database) -> None:
     ear = Ear(database, SUBMITTED)
     ear.wait(5)
-    waiting = threading.Thread(target=ear.wait, args=(60,))
+    waiting = threading.Thread(target=ear.wait, args=(10 * NOT_FOR_EVER,))
     waiting.start()
     time.sleep(0.1)
     ear.close()
-    waiting.join(timeout=2)
+    waiting.join(timeout=NOT_FOR_EVER)
     assert not waiting.is_alive()
     assert ear.wait(0) is False
 
@@ -125,35 +126,36 @@ def finish(database: Database, request: str) -> None:
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_long_poll_ends_with_the_news_and_soon_after_lost_news(
-    database: Database, announced: bool
+    database: Database, announced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if announced:
+        monkeypatch.setattr("pipeline.web.notifier.LOOK_SLOWLY", 10 * NOT_FOR_EVER)
     notifier = Notifier(database, 4)
     request = new_request(database)
     results: list[Waited] = []
-    waiting = threading.Thread(target=lambda: results.append(notifier.wait_final(request, 30)))
+    waiting = threading.Thread(
+        target=lambda: results.append(notifier.wait_final(request, 10 * NOT_FOR_EVER))
+    )
     waiting.start()
     time.sleep(0.5)
     finish(database, request)
-    begun = time.monotonic()
     if announced:
         announce(database, DELIVERED)
-    waiting.join(timeout=10)
+    waiting.join(timeout=NOT_FOR_EVER)
     assert results == [Waited.FINAL]
-    assert time.monotonic() - begun < (0.5 if announced else 4)
-    begun = time.monotonic()
     notifier.close()
-    assert time.monotonic() - begun < 1
+    assert "long-polls" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_long_poll_outlives_its_connection(database: Database) -> None:
     notifier = Notifier(database, 4)
     request = new_request(database)
     results: list[Waited] = []
-    waiting = threading.Thread(target=lambda: results.append(notifier.wait_final(request, 30)))
+    waiting = threading.Thread(target=lambda: results.append(notifier.wait_final(request, 60)))
     waiting.start()
     time.sleep(0.3)
     cut_off_ears(database)
     finish(database, request)
-    waiting.join(timeout=10)
+    waiting.join(timeout=NOT_FOR_EVER)
     assert results == [Waited.FINAL]
     notifier.close()

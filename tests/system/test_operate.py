@@ -36,7 +36,7 @@ def test_a_request_whose_tbs_is_just_being_stored_is_not_rejected(database: Data
 
     def operate() -> None:
         try:
-            reject(database, ID, "a mistake", "olga", NOW)
+            reject(database, ID, "a mistake", "operator", NOW)
         except NotPossible as error:
             refusals.append(error)
 
@@ -58,10 +58,10 @@ def test_a_request_whose_tbs_is_just_being_stored_is_not_rejected(database: Data
 
 
 def test_signing_is_suspended_and_resumed(database: Database) -> None:
-    assert suspend(database, "the key was seen", "olga", NOW)
+    assert suspend(database, "the key was seen", "operator", NOW)
     assert not suspend(database, "again", "oleg", NOW)
     with database.read() as connection:
         assert suspended(connection)
-    assert resume(database, "false alarm", "olga", NOW)
+    assert resume(database, "false alarm", "operator", NOW)
     with database.read() as connection:
         assert not suspended(connection)

@@ -19,6 +19,9 @@ from tests.chaos.approver import Approver
 from tests.chaos.crew import Crew
 from tests.chaos.ground import Ground
 
+LONG_ENOUGH: Final = 6.0
+"""Seconds in which a process that repeats itself would do so: more than its longest pause."""
+
 NOT_FOR_EVER: Final = 240.0
 """Seconds; against hanging only."""
 
@@ -93,6 +96,11 @@ def warnings(crew: Crew) -> Counter[tuple[str, ...]]:
     return found
 
 
+def said(found: Counter[tuple[str, ...]]) -> set[str]:
+    """Return which processes logged these."""
+    return {process for process, *_ in found}
+
+
 def ended(crew: Crew) -> set[str]:
     """Return how processes ended, up to now."""
     return {end for service in crew.services for end in service.ends}
@@ -134,25 +142,26 @@ def requester(ground: Ground, crew: Crew, token: str) -> Requester:
 def test_processes_wait_for_what_they_need_and_say_so_once(
     ground: Ground, crew: Crew, requester: Requester
 ) -> None:
-    wait_until(lambda: all('"event"' in service.logged() for service in crew.services))
-    time.sleep(5)
+    everybody = {one.name for one in crew.services}
+    at_the_broker = {one.name for one in crew.services if one.kind != "web"}
+    wait_until(lambda: said(warnings(crew)) == everybody)
+    time.sleep(LONG_ENOUGH)
     without_databases = warnings(crew)
     for server in ground.postgresql.values():
         server.start()
     started = ("worker-started", "clock-started", "serving")
     wait_until(lambda: all(any(word in one.logged() for word in started) for one in crew.services))
-    time.sleep(7)
+    wait_until(lambda: said(warnings(crew) - without_databases) >= at_the_broker)
+    time.sleep(LONG_ENOUGH)
     without_broker = warnings(crew) - without_databases
     accepted = requester.accepted("before-the-broker.test")
     ground.rabbitmq.start()
 
     assert requester.ends(accepted) == {"issued": 1}
     assert set(without_databases.values()) == {1}
-    assert {name for name, *_ in without_databases} == {one.name for one in crew.services}
+    assert said(without_databases) == everybody
     assert set(without_broker.values()) == {1}, without_broker
-    assert {name for name, *_ in without_broker} == {
-        one.name for one in crew.services if one.kind != "web"
-    }
+    assert said(without_broker) == at_the_broker
     assert ended(crew) == set()
 
 

@@ -18,6 +18,7 @@ from cryptography import x509
 from pipeline.broker.publisher import Publisher, open_publisher
 from pipeline.crypto import identity
 from pipeline.messages import Body, Decision, Submission, SubmissionBatch, WakeUp
+from pipeline.signer.policy_source import LOOK_AGAIN
 from pipeline.stages import DECIDE, DELIVER, POLICY, SIGN, Stage
 from tests import factories
 from tests.attacks.forge import seal
@@ -25,6 +26,14 @@ from tests.attacks.ground import new_id
 from tests.system.installation import Installation, done, httpca
 
 NOT_FOR_EVER = 120.0
+
+LIMITED = """
+[[rules]]
+name = "limited {zone}"
+every_name = ["*.{zone}"]
+action = "sign"
+limit = ["2/hour", "2/day"]
+"""
 
 
 @dataclass
@@ -127,6 +136,39 @@ def test_suspending_stops_what_a_lost_web_host_has_signed(
     finally:
         done(httpca("signer", "resume", "--config", side))
     wait(lambda: state(installation, signed.id) == "issued")
+
+
+def test_a_rule_that_signs_at_once_signs_no_more_than_its_limit_whoever_asks(
+    installation: Installation, intruder: Intruder
+) -> None:
+    """Three signer workers count together, in their database; the web side's word counts nothing."""
+    zone = f"{new_id()}.example.com"
+    policy = installation.directory / "signer" / "policy.toml"
+    with policy.open("a", encoding="utf-8") as file:
+        file.write(LIMITED.format(zone=zone))
+    # Each worker reads a changed policy for itself: soon none of the three is without the rule.
+    time.sleep(3 * LOOK_AGAIN)
+
+    def say() -> list[str | None]:
+        sent = [
+            intruder.submission(f"{number}.{zone}", requester=f"somebody-{number}")
+            for number in range(12)
+        ]
+        for one in sent:
+            intruder.send(POLICY, SubmissionBatch([one]))
+        ended = {"issued", "rejected"}
+        wait(lambda: {state(installation, one.id) for one in sent} <= ended)
+        return [state(installation, one.id) for one in sent]
+
+    states, day = say(), datetime.now(UTC).date()  # noqa: TID251
+    states += say()
+
+    days = 1 + (datetime.now(UTC).date() != day)  # noqa: TID251 - two, around midnight
+    assert 2 <= states.count("issued") <= 2 * days
+    query = (
+        "SELECT count(*) FROM audit WHERE event = 'rule-limit-reached' AND details->>'rule' = %s"
+    )
+    assert rows(installation, query, f"limited {zone}")[0][0] > 0
 
 
 def submit(installation: Installation, name: str) -> str:

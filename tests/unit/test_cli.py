@@ -480,14 +480,14 @@ def test_signing_is_suspended_and_resumed(home: Path, capsys: Output) -> None:
 def test_the_audit_names_the_user_behind_sudo(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    monkeypatch.setenv("SUDO_USER", "olga")
+    monkeypatch.setenv("SUDO_USER", "operator")
     put_failed(home / "signer")
     config = ["--config", str(home / "signer")]
     assert main(["requests", "retry", ID, *config]) == 0
     capsys.readouterr()
     assert main(["requests", "show", ID, "--json", *config]) == 0
     operator = as_json(capsys)["audit"][-1]["details"]["operator"]
-    assert operator.endswith("(sudo by olga)")
+    assert operator.endswith("(sudo by operator)")
 
 
 def test_the_database_out_of_reach_is_a_sentence(

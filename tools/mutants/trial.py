@@ -53,16 +53,8 @@ class Copy:
     def try_out(self, mutant: Mutant) -> Verdict:
         """Apply a mutant, run the tests that it names, and take it back."""
         before = {name: (self.folder / name).read_bytes() for name in mutant.changes}
-        applied = subprocess.run(
-            ["git", "apply", str(mutant.file.resolve())],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"GIT_CEILING_DIRECTORIES": str(self.folder.parent)},
-        )
-        if applied.returncode:
-            return Verdict(mutant, frozenset(), f"no longer applies: {applied.stderr.strip()}")
+        if problem := apply(mutant.file, self.folder):
+            return Verdict(mutant, frozenset(), f"no longer applies: {problem}")
         try:
             return self._judge(mutant)
         finally:
@@ -109,6 +101,19 @@ class Copy:
         status, output = self.run(tests)
         if status:
             raise Unusable(f"the tests must pass before anything is taken out:\n{output}")
+
+
+def apply(patch: Path, folder: Path) -> str:
+    """Apply a patch to what lies in a folder, in no checkout; return what git has against it."""
+    applied = subprocess.run(
+        ["git", "apply", str(patch.resolve())],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)},
+    )
+    return applied.stderr.strip() if applied.returncode else ""
 
 
 def _last_line(output: str) -> str:

@@ -6,6 +6,7 @@ import codecs
 import os
 import queue
 import secrets
+import shlex
 import signal
 import subprocess
 import threading
@@ -66,7 +67,7 @@ class Terminal:
             StepFailed: it failed, took too long, or did not print what it should.
         """
         start = len(self._text)
-        self._type(f". {self._save(script)} </dev/null\nmark $?")
+        self._type(f". {shlex.quote(str(self._save(script)))} </dev/null\nmark $?")
         status = self._status(seconds)
         if status:
             raise StepFailed(f"ended with {status}")
@@ -81,7 +82,9 @@ class Terminal:
         start = len(self._text)
         # A job of its own is a process group, as in the shell that one types in: that is what
         # Ctrl-C is sent to. (What bash starts in the background otherwise ignores Ctrl-C.)
-        self._type(f"set -m\n(. {self._save(script)}) </dev/null &\nset +m\nmark $!")
+        self._type(
+            f"set -m\n(. {shlex.quote(str(self._save(script)))}) </dev/null &\nset +m\nmark $!"
+        )
         self._running = self._status(seconds)
         deadline = time.monotonic() + seconds
         while missing := [text for text in until if text not in self._text[start:]]:

@@ -15,8 +15,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +23,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from pipeline.actors.guard import DEADLY
 from pipeline.actors.web.side import WebSide
 from pipeline.actors.web.witness import witness
+from pipeline.crypto.certificates import certificate_from_der, public_key_of, request_from_der
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
@@ -94,7 +93,7 @@ class _Unfit(ValueError):
     """An outcome that does not fit the request that it speaks of."""
 
 
-_ITEM_ERRORS = (ValueError, KeyError, TypeError, UnsupportedAlgorithm, IntegrityError, DataError)
+_ITEM_ERRORS = (ValueError, KeyError, TypeError, IntegrityError, DataError)
 
 
 def _apply_alone(side: WebSide, outcome: Outcome) -> None:
@@ -166,8 +165,8 @@ def _move(row: AnyRow, outcome: Outcome, now: datetime, side: WebSide) -> Move:
 
 def _check_key(certificate: bytes, csr: bytes) -> None:
     """A certificate for another key than the request's is of no use, and a sign of an attack."""
-    issued = x509.load_der_x509_certificate(certificate).public_key()
-    requested = x509.load_der_x509_csr(csr).public_key()
+    issued = public_key_of(certificate_from_der(certificate))
+    requested = public_key_of(request_from_der(csr))
     if _spki(issued) != _spki(requested):
         raise _Unfit("the certificate is for another key than the request's")
 
@@ -208,7 +207,7 @@ def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
                     "heard_at": side.now(),
                 }
             )
-        except (ValueError, UnsupportedAlgorithm):
+        except ValueError:
             log.error("issuer-refused", fingerprint=notice.fingerprint)
     if rows:
         with side.database.write() as connection:
@@ -217,7 +216,7 @@ def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
 
 
 def _pem(der: bytes) -> str:
-    certificate = x509.load_der_x509_certificate(der)
+    certificate = certificate_from_der(der)
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
 
 

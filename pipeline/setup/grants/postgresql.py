@@ -122,8 +122,8 @@ password_encryption = 'scram-sha-256'
 
 def _unless_there(kind: str, name: str, statement: str) -> str:
     table, column = {"ROLE": ("roles", "rolname"), "DATABASE": ("database", "datname")}[kind]
-    condition = f"NOT EXISTS (SELECT FROM pg_{table} WHERE {column} = {_text(name)})"
-    return f"SELECT {_text(statement)} WHERE {condition} \\gexec"
+    found = f"FROM pg_{table} WHERE {column} = {_text(name)}"
+    return " ".join(["SELECT", _text(statement), "WHERE NOT EXISTS (SELECT", found, r") \gexec"])
 
 
 def _name(name: str) -> str:

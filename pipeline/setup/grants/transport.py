@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.errors import SettingsError
 from pipeline.setup import files
 
@@ -58,7 +59,7 @@ def read_ca(certificate: Path, key: Path, passphrase: bytes | None) -> Certified
     """
     try:
         private = load_pem_private_key(key.read_bytes(), passphrase)
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        found = certificate_from_pem(certificate.read_bytes())
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(key, "", f"the transport CA cannot be read: {error}") from error
     if not isinstance(private, EllipticCurvePrivateKey):

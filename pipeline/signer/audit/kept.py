@@ -93,5 +93,5 @@ def read_file(file: Path, trusted: Sequence[Verifier]) -> list[Signed]:
 def _from_json(text: str) -> list[str]:
     try:
         return [str(one["note"]) for one in json.loads(text)["checkpoints"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise NoteRefused("this is not the JSON in which the web side lists checkpoints") from error

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, or_, select
 
 from pipeline.crypto import checkpoint
+from pipeline.crypto.certificates import certificate_from_der, certificate_from_pem
 from pipeline.crypto.checkpoint import Checkpoint
 from pipeline.crypto.merkle import leaf_hash
 from pipeline.crypto.merkle_proof import verify_inclusion
@@ -80,7 +81,7 @@ def prove(database: Database, wanted: str) -> Proof:
     root = bytes.fromhex(head.root)
     if not verify_inclusion(leaf_hash(octets), entry.leaf, head.size, path, root):
         raise BrokenTree("the audit's tree does not prove it; `httpca audit verify` says more")
-    pem = x509.load_der_x509_certificate(certificate.certificate).public_bytes(Encoding.PEM)
+    pem = certificate_from_der(certificate.certificate).public_bytes(Encoding.PEM)
     return Proof(
         type="httpca-audit-proof",
         v=1,
@@ -102,11 +103,11 @@ def check(octets: bytes, trusted: list[Verifier]) -> Checked:
         proof = msgspec.json.decode(octets, type=Proof)
         signed = checkpoint.read(proof.checkpoint, trusted)
         entry = msgspec.json.decode(proof.entry, type=dict[str, Any])
-        certificate = x509.load_pem_x509_certificate(proof.certificate.encode())
+        certificate = certificate_from_pem(proof.certificate.encode())
         details = dict(entry["details"])
     except NoteRefused as error:
         raise ProofRefused(f"its checkpoint is not to be believed: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProofRefused(
             f"this is no proof as `httpca audit prove` writes it: {error}"
         ) from error

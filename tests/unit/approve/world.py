@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from sqlalchemy import insert, update
+from sqlalchemy import Connection, insert, update
 
 from pipeline.approve.desk import Desk
 from pipeline.approve.facts import Facts
@@ -216,16 +216,7 @@ class World:
     def move(self, request_id: str, state: State, reason: str = "") -> None:
         """Put a request into another state."""
         with self.database.write() as connection:
-            connection.execute(
-                update(requests)
-                .where(requests.c.id == request_id)
-                .values(
-                    state=state,
-                    reason=reason,
-                    revision=requests.c.revision + 1,
-                    changed_at=NOON + timedelta(minutes=5),
-                )
-            )
+            _move(connection, request_id, state, reason)
 
     def record(
         self,
@@ -246,12 +237,12 @@ class World:
             "received_at": decision.decided_at + timedelta(seconds=1),
             "token": b"",
         }
-        with self.database.write() as connection:
+        accepted = decision.verdict == "accept"
+        target = State.WAITING_FOR_SIGNATURE if accepted else State.REJECTED
+        with self.database.write() as connection:  # both or none, for whoever looks meanwhile
             connection.execute(insert(decisions), [row])
-        if effect == "counted":
-            accepted = decision.verdict == "accept"
-            target = State.WAITING_FOR_SIGNATURE if accepted else State.REJECTED
-            self.move(decision.request_id, target, decision.reason)
+            if effect == "counted":
+                _move(connection, decision.request_id, target, decision.reason)
 
     def receive(self, spooled: Spooled) -> str:
         """Play the signer on a message: verify it, judge it, record it; return the effect."""
@@ -273,6 +264,19 @@ class World:
     def close(self) -> None:
         """Close the database."""
         self.database.dispose()
+
+
+def _move(connection: Connection, request_id: str, state: State, reason: str) -> None:
+    connection.execute(
+        update(requests)
+        .where(requests.c.id == request_id)
+        .values(
+            state=state,
+            reason=reason,
+            revision=requests.c.revision + 1,
+            changed_at=NOON + timedelta(minutes=5),
+        )
+    )
 
 
 def decided(

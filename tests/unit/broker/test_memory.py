@@ -21,7 +21,7 @@ from pipeline.run.worker import is_alive, start_worker
 from pipeline.stages import POLICY, RELAY, SIGN, Role
 from tests.unit.crypto.message_world import SIGNER, WEB, MessageWorld
 
-SOON = 10.0
+SOON = 60.0
 
 
 class Side:

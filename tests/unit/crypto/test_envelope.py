@@ -224,6 +224,10 @@ def _with(**changes: Any) -> Spoil:
         pytest.param(
             _with(sent_at="2026-01-01T00:00:00"), "bad-body", id="a time without its zone"
         ),
+        pytest.param(
+            _with(sent_at="2026-01-01T00:00:00+01:00"), "bad-body", id="a time of another zone"
+        ),
+        pytest.param(_with(sent_at="0001-01-01T00:00:00Z"), "bad-body", id="a time long ago"),
         pytest.param(_with(sent_at=10**400), "bad-body", id="an enormous number"),
         pytest.param(
             lambda p: dumps({k: v for k, v in p.items() if k != "id"}), "bad-body", id="no id"
@@ -278,6 +282,29 @@ def test_a_certificate_with_two_roles_is_trusted_by_nobody(world: MessageWorld) 
     (world.folder / "both.pem").write_bytes(both.public_bytes(Encoding.PEM))
 
     with pytest.raises(SettingsError, match=r"both\.pem.*exactly one sender"):
+        Trust(world.folder)
+
+
+def test_a_certificate_that_may_not_sign_is_trusted_by_nobody(world: MessageWorld) -> None:
+    from cryptography import x509
+
+    from pipeline.errors import SettingsError
+    from tests.attacks.forge import certificate
+    from tests.attacks.on_certificates import NO_SIGNATURES
+
+    genuine = message_ca.issue(world.ca, WEB, world.moment)
+    made: x509.Certificate = certificate(
+        world.ca.certificate,
+        world.ca.key,
+        genuine.key.public_key(),
+        [WEB.uri],
+        genuine.certificate.not_valid_before_utc,
+        genuine.certificate.not_valid_after_utc,
+        usage=NO_SIGNATURES,
+    )
+    (world.folder / "mute.pem").write_bytes(made.public_bytes(Encoding.PEM))
+
+    with pytest.raises(SettingsError, match=r"mute\.pem.*must allow digital signatures"):
         Trust(world.folder)
 
 

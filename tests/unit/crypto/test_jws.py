@@ -73,6 +73,10 @@ def test_one_changed_bit_of_payload_or_signature_is_noticed(algorithm: str, part
         (b"e30=.e30.e30", "not-a-jws"),  # padded, which RFC 7515 forbids
         (b"e3 0.e30.e30", "not-a-jws"),  # white space inside
         (b"e31.e30.e30", "not-a-jws"),  # stray bits behind the last octet
+        (
+            token({"alg": "EdDSA", "x5t#S256": "t", "typ": jws.TYPE}) + b".e30",
+            "not-a-jws",
+        ),  # 4 parts
         (token({"alg": "EdDSA", "x5t#S256": "t"}), "bad-header"),  # without a type
         (token({"alg": "EdDSA", "x5t#S256": "t", "typ": "JWT"}), "bad-header"),  # another type
         (
@@ -138,6 +142,20 @@ def test_of_the_two_signatures_that_ecdsa_has_for_each_only_the_one_with_the_low
         with pytest.raises(MessageRefused) as refused:
             jws.verify(jws.parse(forged), key.public_key())
         assert refused.value.reason == "bad-signature"
+
+
+@pytest.mark.parametrize(("algorithm", "size"), [("ES256", 32), ("ES384", 48)])
+def test_a_signature_has_one_length(algorithm: str, size: int) -> None:
+    """A nought before s is the same number, and would be another form of the same message."""
+    key = KEYS[algorithm]
+    made = jws.sign(b"payload", key, "t")
+    head, _, signature = made.rpartition(b".")
+    octets = base64.urlsafe_b64decode(signature + b"==")
+    padded = head + b"." + b64(octets[:size] + b"\0" + octets[size:])
+
+    with pytest.raises(MessageRefused) as refused:
+        jws.verify(jws.parse(padded), key.public_key())
+    assert refused.value.reason == "bad-signature"
 
 
 def test_a_signature_by_the_public_key_as_a_shared_secret_is_refused() -> None:

@@ -38,6 +38,7 @@ FULL = {
     "crl_distribution_points": ["http://ca.example.com/crl.der"],
     "ocsp": ["http://ocsp.example.com"],
     "ca_issuers": ["http://ca.example.com/issuing.der"],
+    "lint": ["rfc5280", "cabf-tls"],
     "issuer": "second",
 }
 

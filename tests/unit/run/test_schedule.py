@@ -10,7 +10,7 @@ from pipeline.errors import BrokerUnavailable
 from pipeline.run import schedule as schedules
 from pipeline.run.schedule import schedule
 
-SOON = 10.0
+SOON = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -87,14 +87,14 @@ def count_entries(database: Database) -> int:
 
 def test_a_failed_request_is_signed_anew_after_retry(database: Database) -> None:
     put(database, State.FAILED)
-    retry(database, ID, "olga", LATER)
+    retry(database, ID, "operator", LATER)
     row = the_request(database)
     assert row.state == State.WAITING_FOR_SIGNATURE
     assert (row.revision, row.attempts, row.reason) == (3, 0, "")
     assert (row.next_attempt_at, row.tell_at, row.changed_at) == (LATER, LATER, LATER)
     entry = last_entry(database)
     assert (entry.event, entry.request_id, entry.at) == ("state-changed", ID, LATER)
-    assert entry.details["operator"] == "olga"
+    assert entry.details["operator"] == "operator"
     assert entry.details["by"] == "retry"
 
 
@@ -106,26 +106,26 @@ def test_only_a_failed_request_is_retried(database: Database, state: State) -> N
     put(database, state)
     before = the_request(database), count_entries(database)
     with pytest.raises(NotPossible, match=f"is {state}; only failed ones"):
-        retry(database, ID, "olga", LATER)
+        retry(database, ID, "operator", LATER)
     assert (the_request(database), count_entries(database)) == before
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.WAITING_FOR_SIGNATURE])
 def test_a_request_is_rejected_with_a_reason(database: Database, state: State) -> None:
     put(database, state)
-    reject(database, ID, "the name is a mistake", "olga", LATER)
+    reject(database, ID, "the name is a mistake", "operator", LATER)
     row = the_request(database)
     assert (row.state, row.reason) == (State.REJECTED, "the name is a mistake")
     assert row.next_attempt_at is None
     assert row.tell_at == LATER
-    assert last_entry(database).details["operator"] == "olga"
+    assert last_entry(database).details["operator"] == "operator"
     assert last_entry(database).details["reason"] == "the name is a mistake"
 
 
 def test_a_failed_request_is_rejected_even_when_signing_had_begun(database: Database) -> None:
     put(database, State.FAILED)
     begin_signing(database)
-    reject(database, ID, "give up", "olga", LATER)
+    reject(database, ID, "give up", "operator", LATER)
     assert the_request(database).state == State.REJECTED
 
 
@@ -133,7 +133,7 @@ def test_a_request_is_not_rejected_once_signing_began(database: Database) -> Non
     put(database, State.WAITING_FOR_SIGNATURE)
     begin_signing(database)
     with pytest.raises(NotPossible, match="is being signed; it is too late"):
-        reject(database, ID, "too late", "olga", LATER)
+        reject(database, ID, "too late", "operator", LATER)
     assert the_request(database).state == State.WAITING_FOR_SIGNATURE
 
 
@@ -151,31 +151,31 @@ def test_nothing_else_is_rejected_by_an_operator(
     put(database, state)
     before = the_request(database)
     with pytest.raises(NotPossible, match=sentence):
-        reject(database, ID, "no", "olga", LATER)
+        reject(database, ID, "no", "operator", LATER)
     assert the_request(database) == before
 
 
 def test_a_rejection_without_a_reason_is_refused(database: Database) -> None:
     put(database, State.FAILED)
     with pytest.raises(NotPossible, match="needs a reason"):
-        reject(database, ID, "  ", "olga", LATER)
+        reject(database, ID, "  ", "operator", LATER)
 
 
 @pytest.mark.parametrize("reason", ["x" * 2001, "two\nlines", "\x1b[2J", "\udcff"], ids=repr)
 def test_a_reason_that_could_not_be_told_is_refused(database: Database, reason: str) -> None:
     put(database, State.FAILED)
     with pytest.raises(NotPossible, match="a reason is one line of at most 2000"):
-        reject(database, ID, reason, "olga", LATER)
+        reject(database, ID, reason, "operator", LATER)
     with pytest.raises(NotPossible, match="a reason is one line of at most 2000"):
-        suspend(database, reason, "olga", LATER)
+        suspend(database, reason, "operator", LATER)
     assert the_request(database).state == State.FAILED
 
 
 def test_an_unknown_request_is_not_found(database: Database) -> None:
     with pytest.raises(NotFound):
-        retry(database, ID, "olga", NOW)
+        retry(database, ID, "operator", NOW)
     with pytest.raises(NotFound):
-        reject(database, ID, "no", "olga", NOW)
+        reject(database, ID, "no", "operator", NOW)
     with pytest.raises(NotFound):
         browse.whole(database, ID)
 
@@ -188,18 +188,18 @@ def test_without_an_audit_entry_nothing_is_done(
 
     monkeypatch.setattr(operate, "record", refuse)
     with pytest.raises(RuntimeError):
-        suspend(database, "", "olga", NOW)
+        suspend(database, "", "operator", NOW)
     with database.read() as connection:
         assert not suspended(connection)
 
 
 def test_signing_is_suspended_and_resumed_with_reason_and_name(database: Database) -> None:
-    assert suspend(database, "the key was seen", "olga", NOW)
+    assert suspend(database, "the key was seen", "operator", NOW)
     with database.read() as connection:
         assert suspended(connection)
     entry = last_entry(database)
     assert entry.event == "signing-suspended"
-    assert entry.details == {"operator": "olga", "reason": "the key was seen"}
+    assert entry.details == {"operator": "operator", "reason": "the key was seen"}
     assert resume(database, "false alarm", "oleg", LATER)
     with database.read() as connection:
         assert not suspended(connection)
@@ -209,8 +209,8 @@ def test_signing_is_suspended_and_resumed_with_reason_and_name(database: Databas
 
 
 def test_doing_it_twice_changes_nothing(database: Database) -> None:
-    assert not resume(database, "", "olga", NOW)
-    assert suspend(database, "first", "olga", NOW)
+    assert not resume(database, "", "operator", NOW)
+    assert suspend(database, "first", "operator", NOW)
     assert not suspend(database, "second", "oleg", LATER)
     assert count_entries(database) == 1
 

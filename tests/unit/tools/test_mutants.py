@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutants.__main__ import FOLDER
+from tools.mutants.__main__ import FOLDER, ROOT
 from tools.mutants.errors import Unusable
 from tools.mutants.patch import read
-from tools.mutants.trial import COPIED, Copy
+from tools.mutants.trial import COPIED, Copy, apply
 
 CODE = "def twice(number):\n    return 2 * number\n\n\ndef unused():\n    return 1\n"
 TEST = "from pipeline.code import twice\n\n\ndef test_two_is_doubled():\n    assert twice(2) == 4\n"
@@ -86,8 +86,20 @@ def test_a_file_that_does_not_say_what_it_is_for_is_refused(tmp_path: Path) -> N
         read(file)
 
 
+MUTANTS = sorted(FOLDER.glob("*.patch"))
+
+
+@pytest.mark.parametrize("file", MUTANTS, ids=lambda file: file.stem)
+def test_every_mutant_applies_to_this_tree(file: Path, tmp_path: Path) -> None:
+    for name in read(file).changes:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    problem = apply(file, tmp_path)
+    assert not problem, "write the mutant anew: the code that it takes out has moved"
+
+
 def test_every_mutant_of_this_tree_says_what_it_is_for() -> None:
-    mutants = [read(file) for file in FOLDER.glob("*.patch")]
+    mutants = [read(file) for file in MUTANTS]
 
     assert len(mutants) >= 15
     assert all(mutant.takes_out.endswith(".") for mutant in mutants)

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[bytes, str]] = {
     "a SHA-1 signature": (factories.openssl_csr("rsa:2048", digest="sha1"), "weak-signature"),
     "a short key": (factories.openssl_csr("rsa:1024"), "weak-key"),
     "a key of another kind": (factories.openssl_csr("rsa-pss:2048"), "key-not-allowed"),
+    "a key that no profile allows": (factories.openssl_csr("ec:secp224r1"), "key-not-allowed"),
     "no names": (factories.openssl_csr(names=()), "no-names"),
     "only a common name": (
         factories.openssl_csr(names=(), subject="/CN=www.example.test"),

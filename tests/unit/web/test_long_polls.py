@@ -10,6 +10,9 @@ from pipeline.states import State
 from pipeline.web.notifier import Waited
 from tests.website import Website
 
+NOT_FOR_EVER = 45.0
+"""Seconds: less than a wait of a minute, and otherwise against hanging only."""
+
 
 def in_background(work: Any) -> tuple[threading.Thread, list[Any]]:
     """Do it in a thread; return that, and the list that the result will be in."""
@@ -21,7 +24,7 @@ def in_background(work: Any) -> tuple[threading.Thread, list[Any]]:
 
 def until(true: Any) -> None:
     """Wait until it is true."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + NOT_FOR_EVER
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -31,7 +34,7 @@ def test_an_answer_is_held_until_the_state_is_final(website: Website) -> None:
     request_id = website.submit()
     thread, results = in_background(
         lambda: website.client().get(
-            f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=30"}
+            f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=60"}
         )
     )
     until(lambda: website.site.notifier.waiting == 1)
@@ -40,11 +43,11 @@ def test_an_answer_is_held_until_the_state_is_final(website: Website) -> None:
     assert not results
     website.issue(request_id)
     begun = time.monotonic()
-    thread.join(timeout=10)
-    assert time.monotonic() - begun < 1
+    thread.join(timeout=NOT_FOR_EVER)
+    assert time.monotonic() - begun < NOT_FOR_EVER
     assert results[0].json["state"] == "issued"
     assert results[0].json["certificate"]
-    assert results[0].headers["Preference-Applied"] == "wait=30"
+    assert results[0].headers["Preference-Applied"] == "wait=60"
     assert website.site.notifier.waiting == 0
 
 
@@ -54,7 +57,7 @@ def test_a_wait_that_is_over_answers_with_the_present_state(website: Website) ->
     answer = website.client().get(
         f"/api/v1/requests/{request_id}", headers={"Prefer": "respond-async, wait=1"}
     )
-    assert 0.9 < time.monotonic() - begun < 5
+    assert 0.9 < time.monotonic() - begun < NOT_FOR_EVER
     assert answer.json["state"] == "submitted"
     assert answer.headers["Preference-Applied"] == "wait=1"
 
@@ -62,7 +65,7 @@ def test_a_wait_that_is_over_answers_with_the_present_state(website: Website) ->
 def test_what_is_final_is_not_waited_for(website: Website) -> None:
     request_id = website.submit()
     website.issue(request_id)
-    answer = website.client().get(f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=30"})
+    answer = website.client().get(f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=60"})
     assert answer.json["state"] == "issued"
     assert "Preference-Applied" not in answer.headers
 
@@ -110,7 +113,7 @@ def test_a_wait_is_at_most_a_minute(website: Website, monkeypatch: pytest.Monkey
 def test_past_the_limit_the_answer_comes_at_once(website: Website) -> None:
     request_id = website.submit()
     places = website.settings.http.long_polls
-    wait = {"Prefer": "wait=30"}
+    wait = {"Prefer": "wait=60"}
     address = f"/api/v1/requests/{request_id}"
     held = [
         in_background(lambda: website.client().get(address, headers=wait)) for _ in range(places)
@@ -118,7 +121,7 @@ def test_past_the_limit_the_answer_comes_at_once(website: Website) -> None:
     until(lambda: website.site.notifier.waiting == places)
     begun = time.monotonic()
     answer = website.client().get(address, headers=wait)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < NOT_FOR_EVER
     assert (answer.status_code, answer.json["state"]) == (200, "submitted")
     assert int(answer.headers["Retry-After"]) >= 1
     assert "Preference-Applied" not in answer.headers
@@ -126,7 +129,7 @@ def test_past_the_limit_the_answer_comes_at_once(website: Website) -> None:
     assert len(looking) == 1
     website.issue(request_id)
     for thread, results in held:
-        thread.join(timeout=10)
+        thread.join(timeout=NOT_FOR_EVER)
         assert results[0].json["state"] == "issued"
 
 
@@ -138,7 +141,7 @@ def test_every_wait_ends_when_the_server_stops(website: Website) -> None:
     until(lambda: website.site.notifier.waiting == 3)
     website.site.notifier.close()
     for thread, results in held:
-        thread.join(timeout=5)
+        thread.join(timeout=NOT_FOR_EVER)
         assert results == [Waited.TIMEOUT]
     assert website.site.notifier.wait_final(request_id, 60) is Waited.BUSY
 
@@ -146,9 +149,9 @@ def test_every_wait_ends_when_the_server_stops(website: Website) -> None:
 def test_nobody_waits_for_what_is_not_theirs(website: Website) -> None:
     request_id = website.submit(requester="me")
     begun = time.monotonic()
-    answer = website.client().get(f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=30"})
+    answer = website.client().get(f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=60"})
     assert answer.status_code == 404
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < NOT_FOR_EVER
 
 
 def test_without_anybody_waiting_nothing_looks(website: Website) -> None:
