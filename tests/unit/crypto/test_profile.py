@@ -8,7 +8,6 @@ from pipeline.crypto.profile import Profile, ProfileError
 from tests.factories import profile
 
 FULL = {
-    "lint": ["cabf-tls"],
     "name": "server",
     "description": "TLS servers",
     "validity": "47d",
