@@ -181,7 +181,7 @@ def test_a_certificate_ends_with_its_issuer_and_that_is_warned_of(world: World) 
     (cut,) = [entry for entry in logged if entry["event"] == "validity-cut-short"]
     assert (cut["request_id"], cut["issuer"]) == (request_id, "next")
     (warned,) = [entry for entry in logged if entry["event"] == "issuer-cuts-short"]
-    assert (warned["issuer"], warned["profile"]) == ("next", "server")
+    assert (warned["issuer"], warned["profile"]) == ("next", "email")  # the longest profile
 
 
 def test_an_issuer_is_warned_of_long_before_it_cuts_anything_short(world: World) -> None:
