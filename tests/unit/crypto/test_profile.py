@@ -39,7 +39,6 @@ FULL = {
     "ca_issuers": ["http://ca.example.com/issuing.der"],
     "lint": ["rfc5280", "cabf-tls"],
     "issuer": "second",
-    "lint": ["cabf-tls", "rfc5280"],
 }
 
 CA = {
