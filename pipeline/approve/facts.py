@@ -183,7 +183,8 @@ def _unusual(
             found.append(f"It asks for {len(csr.names)} names.")
         if csr.unsupported_names:
             found.append("It asks for names of a kind that is never issued.")
-        if any(part.startswith("extension ") for part in csr.ignored):
+        dropped = csr.ignored if certificate is None else certificate.dropped
+        if any(part.startswith("extension ") for part in dropped):
             found.append("It asks for extensions that are dropped.")
     if certificate is not None and certificate.cut_short:
         found.append("It would end early, together with its issuing CA.")

@@ -52,10 +52,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``validity`` is the whole time from not_before to not_after, both included; ``backdate`` how far
     before the time of issuance it begins, for clients whose clocks are behind. ``max_name_length``
-    is in characters. ``issuer`` names one of the signer's issuing CAs; empty is the first of them.
-    ``lint`` says by what its certificates are looked at before they are signed.
     is in characters; ``max_of_kind`` has entries such as ``ip:4``. ``issuer`` names one of the
-    signer's issuing CAs; empty is the first of them.
+    signer's issuing CAs; empty is the first of them. ``lint`` says by what its certificates are looked
+    at before they are signed.
 
     ``subject`` are attributes that every certificate has (``O=Example``), ``subject_from_csr`` those
     that follow as the CSR has them, of which ``subject_required`` must be there. ``extra_subject``

@@ -131,6 +131,8 @@ def _value(kind: SubtreeKind, value: str) -> str:
         local, _, domain = value.rpartition("@")
         return names.email(f"{local}@{domains.to_ascii(domain)}").value
     dot = "." if value.startswith(".") else ""
+    if "." not in value.removeprefix("."):
+        raise ValueError("the name of a host has at least two parts")
     return dot + domains.canonical(domains.to_ascii(value.removeprefix(".")))
 
 

@@ -194,6 +194,7 @@ def test_a_certificate_gets_the_usages_that_its_key_can_do(
         (CA | {"unconstrained": True}, "unconstrained", "leave one of the two out"),
         (CA | {"permitted_subtrees": ["example.com"]}, "permitted_subtrees", "DNS:example.com"),
         (CA | {"permitted_subtrees": ["DNS:*.example.com"]}, "permitted_subtrees", "no place here"),
+        (CA | {"permitted_subtrees": ["email:test"]}, "permitted_subtrees", "at least two parts"),
         (CA | {"permitted_subtrees": ["DNS:"]}, "permitted_subtrees", "and a name"),
         (CA | {"permitted_subtrees": ["IP:10.0.0.1/8"]}, "permitted_subtrees", "host bits set"),
         (CA | {"excluded_subtrees": ["URI:exam_ple.com"]}, "excluded_subtrees", "underscore"),
