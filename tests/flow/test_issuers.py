@@ -147,7 +147,13 @@ def test_a_restored_signer_learns_certificates_of_an_issuer_that_is_gone(two: Wo
     request_id = two.submit("a.test", run=True)
     tables = signer_tables
     with two.signer_database.write() as connection:
-        for table in (tables.certificates, tables.tbs, tables.submissions, tables.requests):
+        made_of_requests = (
+            tables.issued_names,
+            tables.certificates,
+            tables.tbs,
+            tables.submissions,
+        )
+        for table in (*made_of_requests, tables.requests):
             connection.execute(delete(table))
     restart_signer(two, NEXT)
 
