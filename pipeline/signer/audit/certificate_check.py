@@ -95,7 +95,10 @@ class Checker:
             # What was imported after a restore has none: the web side does not know it.
             profile = Profile.from_snapshot(dict(row.profile)) if row.profile else None
             authority.verify(row.certificate, row.tbs or b"", csr, profile, issuer)
-        except (msgspec.ValidationError, ItemFailed) as error:
+        except msgspec.ValidationError as error:
+            yield Finding("profile", f"its profile cannot be read: {error}")
+            return
+        except ItemFailed as error:
             yield Finding("certificate", str(error))
             return
         certificate = x509.load_der_x509_certificate(row.certificate)
