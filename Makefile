@@ -11,6 +11,7 @@ SECONDS ?= 120
 REQUESTS ?= 3000
 TIMES ?= 3
 COUNT ?= 10000
+SIZES ?= 100000,1000000
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -27,7 +28,7 @@ SOURCES := $(wildcard benchmarks pipeline settings tests tools)
 .PHONY: help
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
-		awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+		awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 # --- use -----------------------------------------------------------------------------------------
 
@@ -77,10 +78,15 @@ mutants: dev ## take out one mechanism at a time, and show which test notices: M
 	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
 
 .PHONY: bench
-bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 JSON=FILE
-	@tools/debian-packages.sh rabbitmq postgresql
+bench: dev ## measure how fast HttpCA is, on real servers: CASES="throughput ..." TIMES=3 COUNT=10000 SIZES=N,... JSON=FILE
+	@tools/debian-packages.sh rabbitmq postgresql softhsm
 	@exec $(BIN)/python -m benchmarks $(CASES) --times "$(TIMES)" --requests "$(COUNT)" \
-		$(if $(JSON),--json $(call quoted,$(JSON)))
+		--sizes "$(SIZES)" --json $(call quoted,$(or $(JSON),var/bench.json))
+
+.PHONY: bench-quick
+bench-quick: dev ## the same in a minute, with few requests: a look, not a measurement
+	@tools/debian-packages.sh rabbitmq postgresql
+	@exec $(BIN)/python -m benchmarks --quick --json $(call quoted,$(or $(JSON),var/bench-quick.json))
 
 .PHONY: fuzz
 fuzz: dev ## feed everything that parses with what nobody meant to send: SECONDS=120 TARGETS="csr ..."

@@ -1,146 +1,130 @@
-"""Measure HttpCA: `make bench`. Every figure is also given as its ratio to the yardstick L."""
+"""Measure HttpCA: `make bench`. Every rate is also given as its ratio to the yardstick L, which is what
+bare cryptography does on one core, measured at the beginning and at the end."""
 
 import argparse
-import json
-import statistics
-import subprocess
+import os
 import sys
-from collections.abc import Callable
+import time
 from pathlib import Path
-from typing import Any
 
-from benchmarks.ground import Ground
+from benchmarks import capacity, table
+from benchmarks.bench import Bench
+from benchmarks.cases import CASES, QUICK
+from benchmarks.environment import environment
+from benchmarks.fill import sequenced
+from benchmarks.ground import Servers
 
-Figures = dict[str, Any]
+OVERHEAD = 60
+"""Seconds, roughly, for the yardstick, starting, and verifying the audit."""
+
+QUIET = 0.3
+"""Load average for each core above which the figures mean little."""
+
+SHARED = ("throughput", "batches", "latency at 20/s", "latency at 100/s", "burst", "broker")
+"""The cases after which the audit of the installation that they share is verified."""
 
 
 def main() -> int:
     arguments = _arguments()
-    yardstick = [_yardstick(arguments.yardstick)]
-    print(f"L = {yardstick[0]:.0f} certificates/s of one core", flush=True)
-    figures: dict[str, Any] = {}
-    with Ground(concurrency=arguments.processes) as ground:
-        figures["environment"] = _environment(ground)
-        for case in arguments.cases:
-            figures[case] = [CASES[case](ground, arguments) for _ in range(arguments.times)]
-            print(_line(case, figures[case], yardstick[0]), flush=True)
-        figures["audit entries missing"] = missing(ground)
-    yardstick.append(_yardstick(arguments.yardstick))
-    figures["yardstick"] = yardstick
-    print(
-        f"L = {yardstick[1]:.0f} at the end; audit entries missing: "
-        f"{figures['audit entries missing']}"
-    )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1))
+    seconds = OVERHEAD + sum(CASES[case].seconds for case in arguments.cases)
+    if not arguments.quick:
+        print(f"about {seconds / 60:.0f} minutes with the default options", flush=True)
+    busy = os.getloadavg()[0]
+    if busy > QUIET * len(os.sched_getaffinity(0)):
+        print(f"This machine is not quiet: its load average is {busy:.1f}.", flush=True)
+    began = time.monotonic()
+    with Servers() as servers:
+        bench = Bench(arguments, servers)
+        try:
+            _run(bench)
+        finally:
+            bench.close()
+    _end(bench)
+    print(f"took {(time.monotonic() - began) / 60:.1f} minutes")
     return 0
+
+
+def _run(bench: Bench) -> None:
+    print(f"L = {bench.measure_yardstick():,.0f} certificates/s of one core", flush=True)
+    bench.figures["environment"] = environment(bench.shared(), bench.servers)
+    verified = not set(bench.arguments.cases) & set(SHARED)
+    for case in bench.arguments.cases:
+        if case not in SHARED and not verified:
+            verified = _verify(bench)
+        bench.keep(case, CASES[case].run(bench))
+        print(table.text(table.rows(bench.figures, case)), flush=True)
+    if not verified:
+        _verify(bench)
+
+
+def _verify(bench: Bench) -> bool:
+    """Count audit entries that are missing, and let the program prove the whole log.
+
+    Raises:
+        AssertionError: there is one, or the log does not verify.
+    """
+    ground, audit = bench.shared(), bench.figures["audit"]
+    audit["missing"] = ground.missing()
+    assert audit["missing"] == 0, audit
+    audit["certificates"] = ground.issued()
+    sequenced(ground)
+    said = audit.setdefault("verified", {})["first installation"] = ground.verified()
+    bench.save()
+    print(f"audit entries missing: 0; {said}", flush=True)
+    return True
+
+
+def _end(bench: Bench) -> None:
+    print(f"L = {bench.measure_yardstick():,.0f} at the end\n")
+    bench.figures["capacity"] = {
+        case: capacity.rows(planned) for case, planned in capacity.of_figures(bench.figures).items()
+    }
+    bench.save()
+    print(table.text(table.main_table(bench.figures)))
+    if "growth" in bench.figures["cases"]:
+        print(f"\n{table.text(table.growth_table(bench.figures))}")
+    costs = table.cost_table(bench.figures)
+    if costs:
+        print(f"\n{table.text(costs)}\n\n" + "\n".join(table.sizes(bench.figures)))
+    if not bench.arguments.quick:
+        for case, planned in capacity.of_figures(bench.figures).items():
+            print(f"\ncapacity, by {case}\n{table.text(capacity.rows(planned))}")
+            print(capacity.sentence(planned))
+            print(capacity.storage(bench.figures, case, planned))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    parser.add_argument("--quick", action="store_true", help="a few cases, once, in a minute")
     parser.add_argument("--times", type=int, default=3)
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=30, help="of each latency case")
+    parser.add_argument("--requests", type=int, default=10_000, help="of throughput and batches")
+    parser.add_argument("--fewer", type=int, default=2000, help="of the cases that are compared")
+    parser.add_argument("--burst", type=int, default=50_000, help="requests")
+    parser.add_argument("--seconds", type=float, default=20, help="of each run of a latency case")
     parser.add_argument("--yardstick", type=float, default=5, help="seconds")
-    parser.add_argument("--processes", default="", help="as honcho's -c, such as signer-worker=2")
+    parser.add_argument(
+        "--sizes",
+        type=_sizes,
+        default=[100_000, 1_000_000],
+        help="of growth, certificates in both databases, as 100000,1000000",
+    )
+    parser.add_argument("--all", action="store_true", help="all variants of scaling")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    unknown = [case for case in arguments.cases if case not in CASES]
+    if unknown:
+        parser.error(f"there is no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+    if arguments.quick:
+        arguments.cases = arguments.cases or list(QUICK)
+        arguments.times, arguments.yardstick, arguments.seconds = 1, 1.0, 3.0
+        arguments.requests = arguments.fewer = 500
     arguments.cases = arguments.cases or list(CASES)
     return arguments
 
 
-def throughput(ground: Ground, arguments: argparse.Namespace) -> Figures:
-    """One CSR a call, 16 connections, until the last is readable as issued."""
-    return _rate(ground, "throughput", arguments.requests)
-
-
-def batches(ground: Ground, arguments: argparse.Namespace) -> Figures:
-    """A thousand CSRs a call."""
-    return _rate(ground, "batches", arguments.requests)
-
-
-def _rate(ground: Ground, case: str, count: int) -> Figures:
-    meter = ground.meter()
-    before = _written(ground)
-    found = ground.load(case, count)
-    cost = {part: 1000 * seconds / count for part, seconds in meter.cpu().items()}
-    found["rate"] = found["count"] / found["seconds"]
-    found["milliseconds of CPU a certificate"] = cost
-    found["MiB resident"] = meter.memory()
-    found["bytes a certificate"] = {
-        side: (octets - before[side]) / count for side, octets in _written(ground).items()
-    }
-    answered = found.pop("answered")
-    found["answered"] = {"p50": _quantile(answered, 0.5), "p99": _quantile(answered, 0.99)}
-    return dict(found)
-
-
-def latency(rate: float) -> Callable[[Ground, argparse.Namespace], Figures]:
-    """Return the case of so many requests per second."""
-
-    def case(ground: Ground, arguments: argparse.Namespace) -> Figures:
-        count = int(rate * arguments.seconds)
-        connections = "16" if rate <= 20 else "32"
-        options = ("--rate", str(rate), "--connections", connections)
-        seconds = ground.load("latency", count, *options)["seconds"]
-        return {"p50": _quantile(seconds, 0.5), "p99": _quantile(seconds, 0.99), "count": count}
-
-    return case
-
-
-CASES: dict[str, Callable[[Ground, argparse.Namespace], Figures]] = {
-    "throughput": throughput,
-    "batches": batches,
-    "latency at 20/s": latency(20),
-    "latency at 100/s": latency(100),
-}
-
-
-def missing(ground: Ground) -> int:
-    """Count the state changes that have no audit entry, on both sides (0)."""
-    statement = """
-        SELECT count(*) FROM requests r WHERE r.state = 'ISSUED' AND NOT EXISTS (
-            SELECT FROM audit a WHERE a.request_id = r.id AND a.event = 'state-changed'
-            AND a.details->>'to' = 'ISSUED')
-    """
-    return sum(int(ground.query(side, statement)[0][0]) for side in ("web", "signer"))
-
-
-def _written(ground: Ground) -> dict[str, int]:
-    return {
-        side: int(ground.query(side, "SELECT pg_database_size(current_database())")[0][0])
-        for side in ("web", "signer")
-    }
-
-
-def _environment(ground: Ground) -> Figures:
-    names = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
-    return {name: ground.query("signer", f"SHOW {name}")[0][0] for name in names}
-
-
-def _line(case: str, runs: list[Figures], yardstick: float) -> str:
-    if "rate" in runs[0]:
-        rates = [run["rate"] for run in runs]
-        median = statistics.median(rates)
-        cost = runs[-1]["milliseconds of CPU a certificate"]
-        parts = ", ".join(f"{part} {spent:.2f}" for part, spent in sorted(cost.items()))
-        return (
-            f"{case}: {median:.0f}/s = {median / yardstick:.3f} L "
-            f"({min(rates):.0f} to {max(rates):.0f}); ms of CPU a certificate: {parts}, "
-            f"load {1000 * runs[-1]['cpu'] / runs[-1]['count']:.2f}"
-        )
-    middle, high = (statistics.median(run[key] for run in runs) for key in ("p50", "p99"))
-    return f"{case}: p50 {1000 * middle:.0f} ms, p99 {1000 * high:.0f} ms"
-
-
-def _quantile(values: list[float], part: float) -> float:
-    return sorted(values)[min(int(part * len(values)), len(values) - 1)]
-
-
-def _yardstick(seconds: float) -> float:
-    command = [sys.executable, "-m", "benchmarks.yardstick", str(seconds)]
-    return float(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
+def _sizes(text: str) -> list[int]:
+    return sorted(int(size) for size in text.split(","))
 
 
 if __name__ == "__main__":

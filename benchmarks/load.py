@@ -1,190 +1,230 @@
 """The load: a process of its own, so that its cost can be told from what is measured.
 
-``python -m benchmarks.load throughput|batches|latency PORT COUNT ...`` with the token in the
-environment; prints JSON.
+``python -m benchmarks.load throughput|batches|latency COUNT --ports ...`` with the token in the
+environment. It makes all requests, says ``ready``, and waits for a line; sends them, and prints what
+it found as one line of JSON when the last certificate is readable; waits for a line again; then fetches
+and checks every certificate, and prints a second line of JSON.
 """
 
 import argparse
 import json
 import os
-import queue
 import ssl
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from benchmarks.client import Client
+from benchmarks import flood
+from benchmarks.flood import Connection, Flood
+from pipeline.clock import now
 
-UNFINISHED = "&".join(f"state={one}" for one in ("submitted", "relayed", "waiting_for_signature"))
 SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+LAST: Final = 16
+"""How many of the requests that were answered last are watched for the end."""
+
+AGAIN: Final = 0.01
+"""Seconds until a request is looked at again whose long poll found no place."""
+
+PATIENCE: Final = 300.0
+"""Seconds that all requests have to be issued; against hanging only."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", choices=["throughput", "batches", "latency"])
-    parser.add_argument("port", type=int)
     parser.add_argument("count", type=int)
+    parser.add_argument("--ports", required=True, help="separated by commas")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--size", type=int, default=1000, help="of a batch")
     parser.add_argument("--rate", type=float, default=20, help="requests per second")
-    arguments = parser.parse_args()
-    load = Load(arguments)
-    load.prepare(arguments.count)
-    found = {"throughput": load.throughput, "batches": load.batches, "latency": load.latency}
-    json.dump(found[arguments.case](), sys.stdout)
+    load = Load(parser.parse_args())
+    _say("ready")
+    cpu = time.process_time()
+    found = load.send()
+    found["cpu"] = time.process_time() - cpu
+    _say(json.dumps(found))
+    _say(json.dumps(load.check(found)))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+    sys.stdin.readline()
 
 
 class Load:
-    """CSRs, and the ways to send them."""
+    """Requests, made before the clock starts, and what came of them."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
-        self._token = os.environ["HTTPCA_TOKEN"]
-        self._ids: dict[str, int] = {}
-        self._csrs: list[bytes] = []
-        self._run = os.urandom(4).hex()
+        self._token = os.environ.get("HTTPCA_TOKEN", "")
+        self._ports = [int(port) for port in arguments.ports.split(",")]
+        self._flood = Flood(self._ports)
+        self._csrs = _csrs(arguments.count)
+        self._bodies: dict[int, bytes] = {}
+        self._ids: list[str] = []
+        size = arguments.size if arguments.case == "batches" else 1
+        self._firsts = range(0, arguments.count, size)
+        self._requests = [self._request(first, size) for first in self._firsts]
+        for connection in [self._flood.free() for _ in range(arguments.connections)]:
+            self._flood.release(connection)
 
-    def prepare(self, count: int) -> None:
-        """Make so many CSRs, each with a key and a name of its own."""
-        for number in range(count):
-            key = ec.generate_private_key(ec.SECP256R1())
-            name = x509.DNSName(f"host-{number}.{self._run}.test")
-            builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-            builder = builder.add_extension(x509.SubjectAlternativeName([name]), True)
-            self._csrs.append(builder.sign(key, SHA256()).public_bytes(Encoding.DER))
+    def send(self) -> dict[str, Any]:
+        """Send all in the way that the case names."""
+        return self._latency() if self._arguments.case == "latency" else self._throughput()
 
-    def throughput(self) -> dict[str, Any]:
-        """Submit one CSR a call, and wait until the last is readable as issued."""
+    def check(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Fetch every certificate: it must be for the key of its CSR, signed by the issuing CA, and
+        no serial number may come twice. Return when the last one was stored, as the web side says."""
+        answers: dict[int, bytes] = {}
+        requests = [self._get(one) for one in self._ids]
+
+        def keep(number: int, seconds: float, status: int, body: bytes) -> None:
+            answers[number] = body
+
+        self._flood.each(requests, self._arguments.connections, keep)
+        serials, last = set(), 0.0
+        for number, body in answers.items():
+            read = json.loads(body)
+            certificate = x509.load_pem_x509_certificate((read["certificate"] or "").encode())
+            issuer = x509.load_pem_x509_certificate(read["chain"].encode())
+            certificate.verify_directly_issued_by(issuer)
+            asked = x509.load_der_x509_csr(self._csrs[number]).public_key()
+            if certificate.public_key().public_bytes(*SPKI) != asked.public_bytes(*SPKI):
+                raise ValueError(f"{read['id']}: a certificate for another key")
+            serials.add(certificate.serial_number)
+            last = max(last, datetime.fromisoformat(read["changed_at"]).timestamp())
+        if len(serials) != len(self._csrs):
+            raise ValueError(f"{len(self._csrs)} were sent, {len(serials)} have a certificate")
+        return {"checked": len(serials), "stored": last}
+
+    def _throughput(self) -> dict[str, Any]:
         answered: list[float] = []
+        order: list[int] = []
 
-        def submit(client: Client, number: int) -> None:
-            began = time.perf_counter()
-            path = "/api/v1/requests?profile=server"
-            answer = client.post(path, "application/pkcs10", self._csrs[number])
-            answered.append(time.perf_counter() - began)
-            if answer.status != 202:
-                raise ValueError(f"{answer.status}: {answer.body[:300]!r}")
-            self._ids[answer.json()["id"]] = number
+        def keep(number: int, seconds: float, status: int, body: bytes) -> None:
+            if status != 202:
+                raise ValueError(f"{status}: {body[:300]!r}")
+            self._bodies[number] = body
+            answered.append(seconds)
+            order.append(number)
 
-        return self._timed(submit, range(len(self._csrs)), answered)
-
-    def batches(self) -> dict[str, Any]:
-        """Submit many CSRs a call."""
-        answered: list[float] = []
-        size = self._arguments.size
-
-        def submit(client: Client, first: int) -> None:
-            octets = self._csrs[first : first + size]
-            body = {"requests": [{"csr": self._pem(one), "profile": "server"} for one in octets]}
-            began = time.perf_counter()
-            answer = client.post("/api/v1/batches", "application/json", json.dumps(body).encode())
-            answered.append(time.perf_counter() - began)
-            if answer.status != 202:
-                raise ValueError(f"{answer.status}: {answer.body[:300]!r}")
-            for offset, result in enumerate(answer.json()["results"]):
-                self._ids[result["request"]["id"]] = first + offset
-
-        return self._timed(submit, range(0, len(self._csrs), size), answered)
-
-    def latency(self) -> dict[str, Any]:
-        """Submit at a steady rate; measure from the start of POST to the long poll's answer."""
-        times: list[float] = []
-        began = time.perf_counter()
-
-        def one(client: Client, number: int) -> None:
-            pause = began + number / self._arguments.rate - time.perf_counter()
-            time.sleep(max(0.0, pause))
-            started = time.perf_counter()
-            path = "/api/v1/requests?profile=server"
-            answer = client.post(path, "application/pkcs10", self._csrs[number]).json()
-            while answer["state"] != "issued":
-                answer = client.get(
-                    f"/api/v1/requests/{answer['id']}", "Prefer: wait=30\r\n"
-                ).json()
-            times.append(time.perf_counter() - started)
-            self._ids[answer["id"]] = number
-
-        self._in_threads(one, range(len(self._csrs)))
-        self._check()
-        return {"count": len(times), "seconds": sorted(times)}
-
-    def _timed(
-        self, submit: Callable[[Client, int], None], numbers: range, answered: list[float]
-    ) -> dict[str, Any]:
-        began = time.perf_counter()
-        self._in_threads(submit, numbers)
+        started, began = now().timestamp(), time.perf_counter()
+        self._flood.each(self._requests, self._arguments.connections, keep)
         submitted = time.perf_counter()
-        client = self._client()
-        while client.get(f"/api/v1/requests?{UNFINISHED}&limit=1").json()["requests"]:
-            time.sleep(0.02)
+        self._watch(order)
         ended = time.perf_counter()
-        self._check()
+        self._read_ids()
         return {
-            "count": len(self._ids),
+            "count": len(self._csrs),
+            "started": started,
             "seconds": ended - began,
             "submitting": submitted - began,
             "answered": sorted(answered),
-            "cpu": time.process_time(),
         }
 
-    def _check(self) -> None:
-        """Fetch every certificate: it must be for the key of its CSR."""
+    def _watch(self, order: list[int]) -> None:
+        """Return when those are issued that were answered last. `check` finds out whether any other
+        one was later."""
+        ids = [id for number in order[-LAST:] for id in self._ids_of(number)[-LAST:]][-LAST:]
+        deadline = time.perf_counter() + PATIENCE
+        for request_id in reversed(ids):
+            request = self._get(request_id, "Prefer: wait=30")
+            while b'"state":"issued"' not in self._ask(request):
+                if time.perf_counter() > deadline:
+                    raise TimeoutError(f"{request_id} is not issued after {PATIENCE:.0f} s")
+                time.sleep(AGAIN)
 
-        def fetch(client: Client, id: str) -> None:
-            certificate = client.get(f"/api/v1/requests/{id}").json()["certificate"]
-            issued = x509.load_pem_x509_certificate(certificate.encode()).public_key()
-            asked = x509.load_der_x509_csr(self._csrs[self._ids[id]]).public_key()
-            if issued.public_bytes(*SPKI) != asked.public_bytes(*SPKI):
-                raise ValueError(f"{id}: a certificate for another key")
+    def _latency(self) -> dict[str, Any]:
+        """Submit at a steady rate; measure from the start of POST to the long poll's answer."""
+        times: list[float] = []
+        began = time.perf_counter() + 0.1
 
+        def submit(number: int) -> None:
+            connection = self._flood.free()
+            started = time.perf_counter()
+
+            def answered(connection: Connection, status: int, body: bytes) -> None:
+                self._bodies.setdefault(number, body)
+                if b'"state":"issued"' in body:
+                    times.append(time.perf_counter() - started)
+                    self._flood.release(connection)
+                    return
+                if status >= 300 or time.perf_counter() - started > PATIENCE:
+                    raise ValueError(f"{status}: {body[:300]!r}")
+                request = self._get(self._ids_of(number)[0], "Prefer: wait=30")
+                pause = 0.0 if self._bodies[number] is body else AGAIN
+                self._flood.at(
+                    time.perf_counter() + pause,
+                    lambda: self._flood.send(connection, request, answered),
+                )
+
+            self._flood.send(connection, self._requests[number], answered)
+
+        for number in range(len(self._requests)):
+            moment = began + number / self._arguments.rate
+            self._flood.at(moment, lambda number=number: submit(number))  # type: ignore[misc]
+        self._flood.run()
+        self._read_ids()
+        return {"count": len(times), "seconds": time.perf_counter() - began, "times": sorted(times)}
+
+    def _ask(self, request: bytes) -> bytes:
+        found: list[bytes] = []
+        self._flood.each([request], 1, lambda number, seconds, status, body: found.append(body))
+        return found[0]
+
+    def _read_ids(self) -> None:
+        self._ids = [one for number in range(len(self._requests)) for one in self._ids_of(number)]
         if len(self._ids) != len(self._csrs):
             raise ValueError(f"{len(self._csrs)} were sent, {len(self._ids)} are known")
-        self._in_threads(fetch, list(self._ids))
 
-    def _pem(self, csr: bytes) -> str:
-        return ssl.DER_cert_to_PEM_cert(csr).replace(" CERTIFICATE-", " CERTIFICATE REQUEST-")
+    def _ids_of(self, number: int) -> list[str]:
+        read = json.loads(self._bodies[number])
+        if "results" in read:
+            return [result["request"]["id"] for result in read["results"]]
+        return [read["id"]]
 
-    def _client(self) -> Client:
-        return Client(self._arguments.port, self._token)
+    def _request(self, first: int, size: int) -> bytes:
+        port = self._ports[0]
+        if self._arguments.case != "batches":
+            path, media_type = "/api/v1/requests?profile=server", "application/pkcs10"
+            return flood.post(port, self._token, path, media_type, self._csrs[first])
+        body = {
+            "requests": [
+                {"csr": pem(one), "profile": "server"} for one in self._csrs[first : first + size]
+            ]
+        }
+        octets = json.dumps(body).encode()
+        return flood.post(port, self._token, "/api/v1/batches", "application/json", octets)
 
-    def _in_threads(self, do: Callable[[Client, Any], None], items: Any) -> None:
-        waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for item in items:
-            waiting.put(item)
-        errors: list[BaseException] = []
-
-        def work() -> None:
-            client = self._client()
-            try:
-                for item in _until_empty(waiting):
-                    do(client, item)
-            except Exception as error:  # noqa: BLE001 - told to the main thread
-                errors.append(error)
-            finally:
-                client.close()
-
-        threads = [threading.Thread(target=work) for _ in range(self._arguments.connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
+    def _get(self, request_id: str, *headers: str) -> bytes:
+        path = f"/api/v1/requests/{request_id}"
+        return flood.get(self._ports[0], self._token, path, headers)
 
 
-def _until_empty(waiting: queue.SimpleQueue[Any]) -> Iterator[Any]:
-    while True:
-        try:
-            yield waiting.get_nowait()
-        except queue.Empty:
-            return
+def _csrs(count: int) -> list[bytes]:
+    """Make so many CSRs, each with a key and a name of its own."""
+    run = os.urandom(4).hex()
+    return [signed_csr(f"host-{number}.{run}.test") for number in range(count)]
+
+
+def signed_csr(name: str) -> bytes:
+    """Make a CSR in DER for a DNS name, with a new P-256 key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), True)
+    return builder.sign(key, SHA256()).public_bytes(Encoding.DER)
+
+
+def pem(csr: bytes) -> str:
+    """Return a CSR as PEM."""
+    return ssl.DER_cert_to_PEM_cert(csr).replace(" CERTIFICATE-", " CERTIFICATE REQUEST-")
 
 
 if __name__ == "__main__":

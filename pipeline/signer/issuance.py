@@ -190,8 +190,7 @@ def _store(
             for request_id in issued
         ]
         insert_rows(connection, certificates, rows)
-        if rows:
-            issued_names.note(connection, {one: names[one] for one in issued})
+        issued_names.note(connection, {one: names[one] for one in issued})
     if rows:
         side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
     for request_id in issued:

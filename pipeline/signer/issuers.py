@@ -10,9 +10,11 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.crypto import key_lists
+from pipeline.database.advance import record
 from pipeline.messages import IssuerNotice
 from pipeline.signer import blocked_keys
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.tables import audit
 from pipeline.signer.tables import issuers as table
 
 
@@ -87,7 +89,8 @@ class Issuers:
 
     def register(self, connection: Connection, now: datetime) -> None:
         """Note in the database which issuing CAs this signer works with: for approvers to see, and
-        for `transmit` to tell of when they are worked with no more. Their keys are never certified."""
+        for `transmit` to tell of when they are worked with no more. Their keys are never certified.
+        The audit has each when it comes for the first time."""
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         rows = [
             {
@@ -99,7 +102,10 @@ class Issuers:
             }
             for issuer in self._by_fingerprint.values()
         ]
-        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+        fresh = dialect.insert(table).on_conflict_do_nothing().returning(table.c.fingerprint)
+        for fingerprint in connection.scalars(fresh, rows).all():
+            details = {"issuer": fingerprint, "name": self._by_fingerprint[fingerprint].name}
+            record(connection, audit, "issuer-first-seen", details, now)
         own = {}
         for issuer in self._by_fingerprint.values():
             for der in (*issuer.chain, issuer.root):

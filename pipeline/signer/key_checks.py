@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select, text
 
+from pipeline.database.sets import among
 from pipeline.signer import blocked_keys, key_reuse
 from pipeline.signer.examine import Finding
 from pipeline.signer.key_reuse import Uses
@@ -98,7 +99,7 @@ def _uses(connection: Connection, keys: Sequence[str], but: Sequence[str]) -> di
         select(key, submissions.c.requester, func.count())
         .join_from(submissions, requests, requests.c.id == submissions.c.request_id)
         .where(
-            key.in_(keys),
+            among(key, keys),
             requests.c.state.not_in(NOT_IN_USE),
             requests.c.id.not_in(but),
         )

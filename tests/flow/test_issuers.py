@@ -147,14 +147,8 @@ def test_a_restored_signer_learns_certificates_of_an_issuer_that_is_gone(two: Wo
     request_id = two.submit("a.test", run=True)
     tables = signer_tables
     with two.signer_database.write() as connection:
-        made_of_requests = (
-            tables.issued_names,
-            tables.certificates,
-            tables.tbs,
-            tables.submissions,
-        )
-        for table in (*made_of_requests, tables.requests):
-            connection.execute(delete(table))
+        for name in ("issued_names", "certificates", "tbs", "submissions", "requests"):
+            connection.execute(delete(tables.metadata.tables[name]))
     restart_signer(two, NEXT)
 
     exported = list(lines(two.web_database))
@@ -242,3 +236,17 @@ def test_more_issuers_than_fit_into_one_message_are_all_told(world: World) -> No
     world.time.move(minutes=5)
     world.sweep()
     assert [issuer_of(world, one) for one in told] == [f"CN=ca-{number}" for number in range(18)]
+
+
+def test_the_audit_has_each_issuing_ca_when_it_comes_for_the_first_time(world: World) -> None:
+    make_next(world)
+    restart_signer(world, FIRST, NEXT)
+    restart_signer(world, NEXT, RETIRING)
+    audit = signer_tables.audit
+    with world.signer_database.read() as connection:
+        entries = connection.scalars(
+            select(audit.c.details).where(audit.c.event == "issuer-first-seen").order_by(audit.c.id)
+        ).all()
+    assert [entry["name"] for entry in entries] == ["issuing", "next"]
+    known = {issuer.name: issuer.fingerprint for issuer in world.signer.issuers.all()}
+    assert {entry["name"]: entry["issuer"] for entry in entries} == known

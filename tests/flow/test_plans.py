@@ -12,6 +12,7 @@ from pipeline.approve import past, waiting
 from pipeline.crypto import names
 from pipeline.database.engine import Database
 from pipeline.signer import browse, operate
+from pipeline.signer.audit.check_certificates import CHUNK, chunks
 from pipeline.states import SIGNER_STATES
 from pipeline.web import lookup
 from pipeline.web.metrics import RequestsByState
@@ -85,6 +86,21 @@ AUDIT = """
     INSERT INTO audit (at, event, request_id, details)
     SELECT now(), 'state-changed', id, '{}' FROM requests
 """
+
+
+REUSE = """
+[profiles.server]
+[[rules]]
+name = "reuse"
+action = "sign"
+key_reuse = "refuse"
+"""
+
+LONG_LIST = text(
+    """INSERT INTO blocked_keys (name, reason, by, blocked_at)
+       SELECT substr(md5(n::text), 1, 20), 'a list', 'operator', now()
+       FROM generate_series(1, 100000) n"""
+)
 
 
 def fill(database: Database, side: str) -> None:
@@ -195,6 +211,25 @@ def test_an_approver_s_look_at_the_past_reads_no_whole_table(make_world: MakeWor
     assert [host for host, names_of in new.items() if not names_of] == ["h0.example.com"]
     assert all(one.past and one.past.key_of_others and not one.past.first for one in shown)
     assert len(history.of_requester) == len(history.of_key) == past.RECENT
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_keys_are_looked_up_and_certificates_checked_without_reading_a_whole_table(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(policy=REUSE)
+    fill(world.signer_database, "signer")
+    with world.signer_database.write() as connection:
+        connection.execute(LONG_LIST)
+
+    with plans(world.signer_database) as found:
+        ids = [world.submit(f"host-{number}.test", run=True) for number in range(2)]
+        assert len(next(chunks(world.signer_database, None))) == CHUNK
+
+    assert [world.signer_row(one).state for one in ids] == ["issued", "rejected"]
+    assert any("ix_submissions_key_fingerprint" in plan for plan in found.values())
+    assert scans(found) == {}
+    assert not any("Seq Scan on blocked_keys" in plan for plan in found.values())
 
 
 @pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)

@@ -64,6 +64,12 @@ def learn(world: World) -> dict[str, int]:
     return dict(done)
 
 
+def issued_names(world: World) -> set[tuple[Any, ...]]:
+    """Return what approvers are told of names that were issued."""
+    with world.signer_database.read() as connection:
+        return {tuple(row) for row in connection.execute(select(signer_tables.issued_names))}
+
+
 def settle(world: World) -> None:
     for _ in range(8):
         world.time.move(minutes=30)
@@ -79,6 +85,7 @@ def test_after_a_restore_no_request_gets_a_second_certificate(world: World) -> N
     rejected = world.submit("after.invalid", run=True)
     waiting = world.submit("after.example.com", run=True)
     certificates = {one: world.certificate(one) for one in (before, known, *issued)}
+    names = issued_names(world)
 
     restore(world.signer_database, backup)
     start_signer(world)
@@ -93,6 +100,8 @@ def test_after_a_restore_no_request_gets_a_second_certificate(world: World) -> N
 
     assert not is_suspended(world)
     assert {one: world.certificate(one) for one in certificates} == certificates
+    assert len(names) == len(certificates)
+    assert names < issued_names(world)  # and that of the late one
     assert world.states(late) == ("issued", "issued")
     assert world.states(rejected) == ("rejected", "rejected")
     assert world.states(waiting) == ("waiting_for_approval", "waiting_for_approval")

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Select, select
 
 from pipeline.database.engine import AnyRow, Database
+from pipeline.database.sets import among
 from pipeline.signer.audit.certificate_check import Checked, Checker, Issued
 from pipeline.signer.audit.findings import Findings
 from pipeline.signer.issuer import Issuer
@@ -74,7 +75,7 @@ def check_certificates(
     report = Report()
     known = _issuers(database)
     with _Crew(known, policy_file, processes) as crew:
-        for done in crew.check(_chunks(database, since)):
+        for done in crew.check(chunks(database, since)):
             blocked = _blocked(database, done)
             for one in done:
                 report.add(one, blocked)
@@ -160,7 +161,8 @@ def _issuers(database: Database) -> list[tuple[str, bytes, bytes, bytes]]:
         return [tuple(row) for row in rows]
 
 
-def _chunks(database: Database, since: datetime | None) -> Iterator[list[Issued]]:
+def chunks(database: Database, since: datetime | None) -> Iterator[list[Issued]]:
+    """Yield what is to be checked, in the order of the requests' ids."""
     statement = _statement(since)
     last: str | None = None
     while True:
@@ -173,7 +175,7 @@ def _chunks(database: Database, since: datetime | None) -> Iterator[list[Issued]
             digest = audit.c.details["certificate"].as_string()
             told: dict[str, list[str]] = {one: [] for one in ids}
             entries = select(audit.c.request_id, digest.label("digest")).where(
-                audit.c.request_id.in_(ids), digest.is_not(None)
+                among(audit.c.request_id, ids), digest.is_not(None)
             )
             for entry in connection.execute(entries):
                 told[entry.request_id].append(entry.digest)
@@ -227,5 +229,5 @@ def _issued(row: AnyRow, told: Sequence[str]) -> Issued:
 def _blocked(database: Database, done: Sequence[Checked]) -> set[str]:
     names = sorted({name for one in done for name in one.key_names})
     with database.read() as connection:
-        wanted = select(blocked_keys.c.name).where(blocked_keys.c.name.in_(names))
+        wanted = select(blocked_keys.c.name).where(among(blocked_keys.c.name, names))
         return set(connection.scalars(wanted))

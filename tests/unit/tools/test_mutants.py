@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.flow.test_audit_tampering import FORGERIES, TAMPERINGS, hyphens
 from tools.mutants.__main__ import FOLDER, ROOT
 from tools.mutants.errors import Unusable
 from tools.mutants.patch import read
@@ -103,3 +104,21 @@ def test_every_mutant_of_this_tree_says_what_it_is_for() -> None:
 
     assert len(mutants) >= 15
     assert all(mutant.takes_out.endswith(".") for mutant in mutants)
+
+
+def test_each_row_of_the_audit_tests_is_also_a_mutant() -> None:
+    rows = {
+        f"tests/flow/test_audit_tampering.py::{test}[sqlite-{hyphens(row)}]"
+        for test, table in (
+            ("test_it_is_found_out_when_somebody", TAMPERINGS),
+            (
+                "test_a_kept_checkpoint_finds_it_out_when_somebody_makes_the_tree_anew_and",
+                FORGERIES,
+            ),
+        )
+        for row in table
+    }
+    named = {test for file in FOLDER.glob("audit_*.patch") for test in read(file).must_fail}
+
+    assert len(rows) >= 25
+    assert rows - named == set()
