@@ -55,11 +55,13 @@ class Limits(Settings, frozen=True):
 
 class Ask(Settings, frozen=True):
     """When `relay` asks again for what the signer has not answered: after ``first``, then after
-    ever ``factor`` times longer, at most every ``longest`` (seconds)."""
+    ever ``factor`` times longer, at most every ``longest`` (seconds). Of requests that came in bulk it
+    tells the signer so many at a time as ``in_bulk`` says, so that others need not wait behind all."""
 
     first: Seconds = 10.0
     factor: Annotated[float, Meta(ge=1, le=10)] = 2.0
     longest: Seconds = 3600.0
+    in_bulk: Annotated[int, Meta(ge=1, le=100_000)] = 400
 
 
 class Clock(Settings, frozen=True):

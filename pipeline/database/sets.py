@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ def still(which: ColumnElement[T], value: T) -> ColumnElement[bool]:
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, which all give values to the same columns: those that have no server default."""
+    """Insert rows, which all give values to the same columns."""
     if rows:
         _insert(connection, table, rows, None)
 
@@ -125,10 +126,22 @@ def _insert(
             return ()
         fresh = statement.on_conflict_do_nothing(index_elements=[key]).returning(key)
         return connection.scalars(fresh, list(rows)).all()
-    names = tuple(rows[0])
-    written = msgspec.json.encode([{name: row[name] for name in names} for row in rows]).decode()
+    given = _defaults(table)
+    names = tuple({**given, **rows[0]})
+    filled = ({**given, **row} for row in rows)
+    written = msgspec.json.encode([{name: row[name] for name in names} for row in filled]).decode()
     done = connection.execute(_from_json(table, names, key), {"rows": written})
     return () if key is None else done.scalars().all()
+
+
+@cache
+def _defaults(table: Table) -> dict[str, Any]:
+    """Return the values that the program gives to columns that are left out."""
+    return {
+        one.name: one.default.arg
+        for one in table.columns
+        if isinstance(one.default, ScalarElementColumnDefault)
+    }
 
 
 @cache

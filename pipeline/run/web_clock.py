@@ -29,7 +29,7 @@ from pipeline.run.web_side import open_web_side
 from pipeline.stages import RELAY
 from pipeline.web import permits
 from pipeline.web.notify import SUBMITTED, Ear
-from pipeline.web.tables import UNANSWERED, heartbeats, idempotency_keys, requests, tries
+from pipeline.web.tables import LANES, heartbeats, idempotency_keys, requests, tries
 from settings.web import load_web
 
 log = structlog.get_logger(__name__)
@@ -98,9 +98,9 @@ class WebClock:
     def sweep(self) -> None:
         """Wake `relay` when something is due."""
         column = requests.c.next_attempt_at
-        due = select(requests.c.id).where(UNANSWERED, column <= self.side.now())
+        due = select(requests.c.id).where(column <= self.side.now()).order_by(column).limit(1)
         with self.side.database.read() as connection:
-            found = connection.execute(due.order_by(column).limit(1)).first() is not None
+            found = any(connection.execute(due.where(lane)).first() for lane in LANES)
         if found:
             wake(self.side.send, RELAY)
 
@@ -109,14 +109,15 @@ class WebClock:
         side = self.side
         farthest = timedelta(seconds=side.settings.ask.longest) + side.settings.worker.lease_time
         with side.database.write() as connection:
-            pull_back(
-                connection,
-                requests,
-                "next_attempt_at",
-                UNANSWERED,
-                now=side.now(),
-                farthest=2 * farthest,
-            )
+            for lane in LANES:
+                pull_back(
+                    connection,
+                    requests,
+                    "next_attempt_at",
+                    lane,
+                    now=side.now(),
+                    farthest=2 * farthest,
+                )
 
     def rates(self) -> None:
         """Delete the counts of addresses and requesters of past minutes."""

@@ -39,6 +39,7 @@ class New:
     source: str
     comment: str
     once: Once | None
+    in_bulk: bool = False
 
 
 @dataclass(slots=True)
@@ -129,6 +130,7 @@ def _request(new: New) -> dict[str, object]:
         "created_at": new.at,
         "next_attempt_at": new.at,
         "withdrawal_wished": False,
+        "in_bulk": new.in_bulk,
     }
 
 

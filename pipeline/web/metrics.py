@@ -17,7 +17,7 @@ from pipeline.database.engine import Database
 from pipeline.states import FINAL, State
 from pipeline.web.expiries import CertificateEnds
 from pipeline.web.notifier import Notifier
-from pipeline.web.tables import UNANSWERED, requests
+from pipeline.web.tables import LANES, requests
 
 log = structlog.get_logger(__name__)
 
@@ -81,8 +81,11 @@ class RequestsByState(Collector):
                 rows = connection.execute(by_state.where(requests.c.state.in_(FINAL)))
                 self._final = {state: count for state, count in rows}  # noqa: C416 - rows of two
                 self._count_again = time.monotonic() + COUNT_FINAL_EVERY
-            rows = connection.execute(by_state.where(UNANSWERED))
-            return self._final | {state: count for state, count in rows}  # noqa: C416 - as above
+            counts = dict(self._final)
+            for lane in LANES:
+                for state, count in connection.execute(by_state.where(lane)):
+                    counts[state] = counts.get(state, 0) + count
+            return counts
 
     @staticmethod
     def _family() -> GaugeMetricFamily:

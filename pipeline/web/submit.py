@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 LONGEST_COMMENT: Final = 2000
 """Characters."""
 
+FEW: Final = 20
+"""A call with more submissions than these lets all others go first."""
+
 _LINES: Final = str.maketrans("", "", "\r\n\t")
 
 NO_PROFILE: Final = N_("Say which profile the certificate is to have. There are: %(profiles)s.")
@@ -95,7 +98,7 @@ def submit_all(
         try:
             known = _known(intake.database, wish)
             if known is None:
-                fresh.append(_new(wish, settings, now()))
+                fresh.append(_new(wish, settings, now(), in_bulk=len(wishes) > FEW))
                 known = Submitted(_found(fresh[-1]))
             results.append(known)
         except RequesterError as error:
@@ -155,7 +158,7 @@ def examine(octets: bytes, profile: str, comment: str, settings: WebSettings) ->
     return csr
 
 
-def _new(wish: Wish, settings: WebSettings, at: datetime) -> New:
+def _new(wish: Wish, settings: WebSettings, at: datetime, *, in_bulk: bool) -> New:
     csr = examine(wish.csr, wish.profile, wish.comment, settings)
     return New(
         id=request_id(at),
@@ -166,6 +169,7 @@ def _new(wish: Wish, settings: WebSettings, at: datetime) -> New:
         source=wish.source,
         comment=wish.comment,
         once=wish.once,
+        in_bulk=in_bulk,
     )
 
 

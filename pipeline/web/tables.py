@@ -41,17 +41,25 @@ requests: Final = Table(
     *request_columns(),
     Column("requester", String(200)),
     Column("withdrawal_wished", Boolean, nullable=False, default=False),
+    Column("in_bulk", Boolean, nullable=False, default=False),
     Index("ix_requests_requester_created", "requester", "created_at", "id"),
     Index("ix_requests_requester_state_created", "requester", "state", "created_at", "id"),
 )
-"""``next_attempt_at`` is when the signer is told or asked (again); NULL once the state is final."""
+"""``next_attempt_at`` is when the signer is told or asked (again); NULL once the state is final.
+``in_bulk`` says that many others came by the same call: these let all others go first."""
 
 _final = ", ".join(f"'{state}'" for state in sorted(FINAL))
 
-UNANSWERED: Final = text(f"state NOT IN ({_final})")
-"""The requests whose answer is not final."""
+UNANSWERED: Final = text(f"state NOT IN ({_final}) AND NOT in_bulk")
+UNANSWERED_IN_BULK: Final = text(f"state NOT IN ({_final}) AND in_bulk")
+"""The requests whose answer is not final, in the order of their importance: a thousand that came at
+once would else keep one that comes alone waiting."""
+
+LANES: Final = (UNANSWERED, UNANSWERED_IN_BULK)
+"""Both, for whoever looks at all of them."""
 
 due_index("ix_requests_unanswered", requests, "next_attempt_at", UNANSWERED)
+due_index("ix_requests_unanswered_in_bulk", requests, "next_attempt_at", UNANSWERED_IN_BULK)
 
 submissions: Final = Table(
     "submissions",

@@ -85,6 +85,7 @@ def test_partial_indexes_have_their_conditions(databases: tuple[Database, Databa
     }
     assert conditions.keys() == {
         "ix_requests_unanswered",
+        "ix_requests_unanswered_in_bulk",
         "ix_requests_to_expire",
         "ix_requests_to_remind",
         "ix_requests_to_sign",

@@ -21,8 +21,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
 from pipeline.actors.guard import DEADLY
+from pipeline.actors.web import bulk
 from pipeline.actors.web.side import WebSide
 from pipeline.actors.web.witness import witness
+from pipeline.broker.send import wake
 from pipeline.crypto.certificates import certificate_from_der, public_key_of, request_from_der
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
@@ -30,6 +32,7 @@ from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among, insert_rows
 from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
+from pipeline.stages import RELAY
 from pipeline.states import FINAL, SIGNER_STATES, State
 from pipeline.web.tables import audit, certificates, issuers, ledger, requests, submissions
 
@@ -57,6 +60,8 @@ def deliver(side: WebSide, received: Received) -> None:
     if received.redelivered:
         side.tries.forget([received.id])
     side.delivered()
+    if bulk.waits(side):
+        wake(side.send, RELAY)
     if given_up:
         raise MessageRefused(DEADLY, received.sender.name)
 

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select, update
 
 from pipeline.actors.patience import Patience
+from pipeline.actors.web import bulk
 from pipeline.actors.web.side import WebSide
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
@@ -24,7 +25,7 @@ from pipeline.database.sets import among
 from pipeline.messages import Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
 from pipeline.states import FINAL, State
-from pipeline.web.tables import UNANSWERED, ledger, requests, submissions
+from pipeline.web.tables import UNANSWERED, UNANSWERED_IN_BULK, ledger, requests, submissions
 from settings.web import Ask
 
 log = structlog.get_logger(__name__)
@@ -34,23 +35,33 @@ Unanswered = AnyRow
 
 def relay(side: WebSide, patience: Patience, _received: Received) -> None:
     """Claim what is unanswered and due, send it, mark it; wake another after a full batch."""
-    now, worker = side.now(), side.settings.worker
-    with side.database.write() as connection:
-        claimed = claim(
-            connection,
-            requests,
-            "next_attempt_at",
-            UNANSWERED,
-            now=now,
-            lease=worker.lease_time,
-            limit=worker.batch,
-            attempts=requests.c.attempts + 1,
-        )
+    claimed = _claim(side)
     if not claimed.rows:
         return
     patience(partial(_ask, side, claimed), keep=partial(_keep, side, claimed))
-    if len(claimed.rows) == worker.batch:
+    if len(claimed.rows) == side.settings.worker.batch:
         wake(side.send, RELAY)
+
+
+def _claim(side: WebSide) -> Claim:
+    """Claim what is due: what came in bulk after all else, and only while few of it are under way."""
+    now, worker = side.now(), side.settings.worker
+    take = partial(
+        claim,
+        table=requests,
+        due="next_attempt_at",
+        now=now,
+        lease=worker.lease_time,
+        attempts=requests.c.attempts + 1,
+    )
+    with side.database.write() as connection:
+        claimed = take(connection, condition=UNANSWERED, limit=worker.batch)
+        room = worker.batch - len(claimed.rows)
+        room = room and min(room, side.settings.ask.in_bulk - bulk.under_way(connection, side))
+        if room > 0:
+            further = take(connection, condition=UNANSWERED_IN_BULK, limit=room)
+            claimed.rows = [*claimed.rows, *further.rows]
+    return claimed
 
 
 def _ask(side: WebSide, claimed: Claim) -> None:

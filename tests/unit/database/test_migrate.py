@@ -64,10 +64,14 @@ def test_every_index_is_as_the_code_would_create_it(
     created.dispose()
 
 
+NOT_FINAL = "state NOT IN ('expired', 'issued', 'rejected', 'withdrawn')"
+
+
 @pytest.mark.parametrize(
     ("side", "index", "condition"),
     [
-        ("web", "ix_requests_unanswered", "state NOT IN"),
+        ("web", "ix_requests_unanswered", f"{NOT_FINAL} AND NOT in_bulk"),
+        ("web", "ix_requests_unanswered_in_bulk", f"{NOT_FINAL} AND in_bulk"),
         ("signer", "ix_requests_to_sign", "state = 'waiting_for_signature'"),
         ("signer", "ix_requests_to_tell", "told_revision < revision"),
         ("signer", "ix_requests_to_expire", "state = 'waiting_for_approval'"),

@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("next_attempt_at", Time),
         sa.Column("requester", sa.String(length=200)),
         sa.Column("withdrawal_wished", sa.Boolean(), nullable=False),
+        sa.Column("in_bulk", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_requests"),
     )
     op.create_index("ix_requests_requester_created", "requests", ["requester", "created_at", "id"])
@@ -98,12 +99,13 @@ def upgrade() -> None:
         "requests",
         ["requester", "state", "created_at", "id"],
     )
-    op.create_index(
-        "ix_requests_unanswered",
-        "requests",
-        ["next_attempt_at"],
-        **where("state NOT IN ('expired', 'issued', 'rejected', 'withdrawn')"),
-    )
+    for name, lane in (("", "NOT in_bulk"), ("_in_bulk", "in_bulk")):
+        op.create_index(
+            f"ix_requests_unanswered{name}",
+            "requests",
+            ["next_attempt_at"],
+            **where(f"state NOT IN ('expired', 'issued', 'rejected', 'withdrawn') AND {lane}"),
+        )
     op.create_table(
         "tokens",
         sa.Column("name", sa.String(length=200), nullable=False),
