@@ -33,8 +33,8 @@ class Http(Settings, frozen=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 8000
-    threads: Annotated[int, Meta(ge=2, le=200)] = 16
-    long_polls: Annotated[int, Meta(ge=0, le=190)] = 8
+    threads: Annotated[int, Meta(ge=2, le=200)] = 32
+    long_polls: Annotated[int, Meta(ge=0, le=190)] = 24
     anonymous: bool = False
     trusted_proxies: Annotated[int, Meta(ge=0, le=5)] = 0
     max_body: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024

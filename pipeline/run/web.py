@@ -21,7 +21,9 @@ def main(directory: Path, port: int | None = None) -> int:
     settings = load_http(directory)
     logging.configure(settings.log, "web")
     warn_of_exposed(settings.database)
-    database = open_database(settings.database, pool_size=settings.http.threads, by_keys=True)
+    # Answers that are held need no connection while they are.
+    connections = settings.http.threads - settings.http.long_polls
+    database = open_database(settings.database, pool_size=connections, by_keys=True)
     try:
         check(database, "web", directory)
     except OperationalError as error:  # it answers 503 until its database is there
