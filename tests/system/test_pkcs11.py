@@ -93,8 +93,9 @@ def use_all(made: Installation) -> None:
     done(httpca("policy", "check", policy, "--config", made.directory / "signer"))
     settings = made.directory / "web/settings.toml"
     listed = settings.read_text("utf-8").replace(
-        '["server", "client"]', '["server", "client", "other"]'
+        'profiles = ["server", ', 'profiles = ["other", "server", '
     )
+    assert '"other"' in listed
     settings.write_text(listed)
 
 

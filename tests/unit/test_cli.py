@@ -385,7 +385,8 @@ def test_a_right_policy_is_said_to_be_right(ready: Path, capsys: Output) -> None
     assert main(["policy", "check", file]) == 0
     assert "is right: profiles server, client" in capsys.readouterr().out
     assert main(["policy", "check", file, "--json"]) == 0
-    assert as_json(capsys)["profiles"] == ["server", "client"]
+    shipped = ["server", "client", "server-client", "email", "spiffe"]
+    assert as_json(capsys)["profiles"] == shipped
 
 
 def test_a_wrong_policy_is_refused_with_the_place(tmp_path: Path, capsys: Output) -> None:

@@ -22,7 +22,7 @@ role = "web"
 database = {database}
 
 # The profiles that the form offers. What they mean stands in the signer's policy.toml.
-profiles = ["server", "client"]
+profiles = ["server", "client", "server-client", "email", "spiffe"]
 
 # Protects the form against forgery by other sites; the same for every process `web`.
 secret = {secret}
