@@ -167,7 +167,9 @@ class Payload(Body, frozen=True):
     body: msgspec.Raw
 
 
-_decoders: dict[type[Body], msgspec.json.Decoder[Body]] = {}
+# Made here and not when first used: two threads that do that at once crash msgspec, which looks at a
+# class's fields once, and lets others see it half done.
+_DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in Body.__subclasses__()}
 
 
 B = TypeVar("B", bound=Body)
@@ -181,11 +183,8 @@ def read(kind: type[B], octets: bytes | msgspec.Raw) -> B:
         MessageRefused: ``bad-body`` when it is not JSON, not of this kind, or not in the one form
             in which it is written.
     """
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
-        body = decoder.decode(octets)
+        body = _DECODERS[kind].decode(octets)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageRefused("bad-body") from error
     if msgspec.json.encode(body) != bytes(octets):

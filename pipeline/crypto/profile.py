@@ -5,7 +5,7 @@ A request keeps a snapshot of its profile as it stood, so every field has a plai
 
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -174,7 +174,11 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _read(msgspec.json.encode(snapshot))
 
 
+_DECODER: Final = msgspec.json.Decoder(Profile)
+"""Made at import: see ``pipeline.messages``."""
+
+
 @lru_cache(maxsize=256)
 def _read(snapshot: bytes) -> Profile:
     """Read a snapshot once: many requests have the same, and each is looked through for problems."""
-    return msgspec.json.decode(snapshot, type=Profile)
+    return _DECODER.decode(snapshot)

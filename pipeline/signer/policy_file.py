@@ -70,6 +70,11 @@ def load(path: Path, issuers: Sequence[str] | None = None) -> Policy:
     return _PolicyFile(path, text, issuers).policy()
 
 
+_PREPARED: Final = msgspec.json.Decoder(Rule)
+"""Made at import, for what it does to the class: see ``pipeline.messages``. Several threads of a clock
+read the policy at their start."""
+
+
 class _PolicyFile:
     """The file's text and what it holds, with the place of each error."""
 
