@@ -36,35 +36,31 @@ def _by(*makers: str) -> frozenset[str]:
     return frozenset(makers)
 
 
-SIGNER: Final[Transitions] = (
-    {
-        (None, State.WAITING_FOR_APPROVAL): _by("policy"),
-        (None, State.WAITING_FOR_SIGNATURE): _by("policy"),
-        (None, State.REJECTED): _by("policy"),
-        (State.WAITING_FOR_APPROVAL, State.WAITING_FOR_APPROVAL): _by("re-evaluate"),
-        (State.WAITING_FOR_APPROVAL, State.WAITING_FOR_SIGNATURE): _by("decide", "re-evaluate"),
-        (State.WAITING_FOR_APPROVAL, State.REJECTED): _by("decide", "re-evaluate"),
-        (State.WAITING_FOR_APPROVAL, State.WITHDRAWN): _by("policy"),
-        (State.WAITING_FOR_APPROVAL, State.EXPIRED): _by("clock"),
-        (State.WAITING_FOR_SIGNATURE, State.ISSUED): _by("sign"),
-        (State.WAITING_FOR_SIGNATURE, State.FAILED): _by("sign"),
-        (State.WAITING_FOR_SIGNATURE, State.WAITING_FOR_APPROVAL): _by("suspend"),
-        (State.WAITING_FOR_SIGNATURE, State.REJECTED): _by("reject"),
-        (State.FAILED, State.WAITING_FOR_SIGNATURE): _by("retry"),
-        (State.FAILED, State.REJECTED): _by("reject"),
-    }
-    | {
-        # What a signer did that was restored from a backup, as the web side holds it.
-        (None, state): _by("policy", "reconcile") if state is State.REJECTED else _by("reconcile")
-        for state in FINAL
-    }
-    | {
-        (state, State.ISSUED): _by("sign", "reconcile")
-        if state is State.WAITING_FOR_SIGNATURE
-        else _by("reconcile")
-        for state in SIGNER_STATES - FINAL
-    }
-)
+_ORDINARY: Final[Transitions] = {
+    (None, State.WAITING_FOR_APPROVAL): _by("policy"),
+    (None, State.WAITING_FOR_SIGNATURE): _by("policy"),
+    (None, State.REJECTED): _by("policy"),
+    (State.WAITING_FOR_APPROVAL, State.WAITING_FOR_APPROVAL): _by("re-evaluate"),
+    (State.WAITING_FOR_APPROVAL, State.WAITING_FOR_SIGNATURE): _by("decide", "re-evaluate"),
+    (State.WAITING_FOR_APPROVAL, State.REJECTED): _by("decide", "re-evaluate"),
+    (State.WAITING_FOR_APPROVAL, State.WITHDRAWN): _by("policy"),
+    (State.WAITING_FOR_APPROVAL, State.EXPIRED): _by("clock"),
+    (State.WAITING_FOR_SIGNATURE, State.ISSUED): _by("sign"),
+    (State.WAITING_FOR_SIGNATURE, State.FAILED): _by("sign"),
+    (State.WAITING_FOR_SIGNATURE, State.WAITING_FOR_APPROVAL): _by("suspend"),
+    (State.WAITING_FOR_SIGNATURE, State.REJECTED): _by("reject"),
+    (State.FAILED, State.WAITING_FOR_SIGNATURE): _by("retry"),
+    (State.FAILED, State.REJECTED): _by("reject"),
+}
+
+_AFTER_A_RESTORE: Final = {
+    (source, end) for source in (None, *(SIGNER_STATES - FINAL)) for end in FINAL
+}
+"""What a signer did that was restored from a backup, as the web side holds it."""
+
+SIGNER: Final[Transitions] = _ORDINARY | {
+    move: _ORDINARY.get(move, frozenset()) | _by("reconcile") for move in _AFTER_A_RESTORE
+}
 
 WEB: Final[Transitions] = {
     (None, State.SUBMITTED): _by("submit", "reconcile"),

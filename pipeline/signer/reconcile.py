@@ -1,8 +1,9 @@
 """Learn from the web side what this signer did before it was restored from a backup.
 
 (unknown), or any state that is not final → ISSUED, for a certificate whose signature is our
-issuer's and whose key is the request's; (unknown) → REJECTED, WITHDRAWN, EXPIRED. A request that
-both know keeps its state here, with a revision that the web side listens to.
+issuer's and whose key is the request's; the same → REJECTED, WITHDRAWN, EXPIRED, where the web side
+was told that end. Any other request that both know keeps its state here, with a revision that the web
+side listens to.
 """
 
 from collections import Counter
@@ -91,6 +92,8 @@ def _import(connection: Connection, issuers: Issuers, held: Held, now: datetime)
         return _import_issued(connection, issuers, held, row, now)
     if row is None:
         return _import_ended(connection, issuers, held, now)
+    if held.state in FINAL and State(row.state) not in FINAL:
+        return _end(connection, held, row, now)
     if row.revision >= held.revision:
         return "known"
     connection.execute(
@@ -133,6 +136,20 @@ def _import_ended(connection: Connection, issuers: Issuers, held: Held, now: dat
     if held.state not in FINAL:
         return "asked for again by the web side"
     _admit(connection, issuers, held, now)
+    return "end imported"
+
+
+def _end(connection: Connection, held: Held, row: AnyRow, now: datetime) -> str:
+    """End a request that the web side was told is over: it does not ask again, nor listen."""
+    revision = max(row.revision + 1, held.revision)
+    values = {
+        "reason": held.reason,
+        "told_revision": revision,
+        "next_attempt_at": None,
+        "tell_at": now,
+    }
+    move = Move(held.id, State(row.state), held.state, row.revision, revision, values)
+    advance(connection, ledger, MAKER, [move], now)
     return "end imported"
 
 

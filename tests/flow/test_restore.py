@@ -134,6 +134,32 @@ def test_a_signer_that_knows_what_it_signed_last_is_not_suspended(world: World) 
     assert not is_suspended(world)
 
 
+def test_what_ended_after_the_backup_has_ended_after_the_restore(world: World) -> None:
+    withdrawn, rejected, expired = (
+        world.submit(f"{name}.example.com", run=True) for name in ("w", "r", "e")
+    )
+    backup = back_up(world.signer_database)
+    world.withdraw(withdrawn)
+    world.decide(rejected, "reject", reason="Not ours.")
+    world.time.move(days=31)
+    world.sweep()
+    ends = {one: world.states(one)[0] for one in (withdrawn, rejected, expired)}
+    assert ends == {withdrawn: "withdrawn", rejected: "rejected", expired: "expired"}
+
+    restore(world.signer_database, backup)
+    assert world.states(withdrawn) == ("withdrawn", "waiting_for_approval")
+    learn(world)
+    assert {one: world.states(one) for one in ends} == {
+        one: (end, end) for one, end in ends.items()
+    }
+    assert world.signer_row(rejected).reason == world.web_row(rejected).reason == "Not ours."
+    learn(world)
+    settle(world)
+    assert {one: world.states(one) for one in ends} == {
+        one: (end, end) for one, end in ends.items()
+    }
+
+
 def test_importing_again_changes_nothing_more(world: World) -> None:
     backup = back_up(world.signer_database)
     world.submit("host.test", run=True)
