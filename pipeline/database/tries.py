@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.clock import Clock
@@ -59,14 +59,14 @@ class Tries:
 
     def begin(self, item: str) -> bool:
         """Put an attempt on record; return False when there were too many before."""
-        if item not in self._begun:
-            self._begun[item] = self._count(item)
-        return self._begun[item] <= self.most
+        attempts = self._attempt(item)
+        if attempts > self.most:  # not remembered: when it comes again it may have been forgiven
+            self._begun.pop(item, None)
+        return attempts <= self.most
 
     def died_of(self, item: str) -> bool:
         """Put an attempt on record; return whether one before did not come to its end."""
-        self.begin(item)
-        return self._begun[item] > 1
+        return self._attempt(item) > 1
 
     def forget(self, items: Collection[str]) -> None:
         """Clear items: they were worked on to the end, or are given up for good."""
@@ -77,6 +77,11 @@ class Tries:
         for one in items:
             self._begun.pop(one, None)
 
+    def _attempt(self, item: str) -> int:
+        if item not in self._begun:
+            self._begun[item] = self._count(item)
+        return self._begun[item]
+
     @staticmethod
     def tidy(connection: Connection, table: Table, before: datetime) -> None:
         """Delete attempts begun before a time: what still comes is tried more often than that."""
@@ -86,7 +91,9 @@ class Tries:
         table, now = self._table, self._clock()
         dialect = sqlite if self._database.dialect == "sqlite" else postgresql
         statement = dialect.insert(table).values(item=item, attempts=1, begun_at=now)
-        again = {"attempts": table.c.attempts + 1, "begun_at": now}
+        # What was given up and comes again and again is forgiven all the same, a day after that.
+        begun_at = case((table.c.attempts <= self.most, now), else_=table.c.begun_at)
+        again = {"attempts": table.c.attempts + 1, "begun_at": begun_at}
         with self._database.write() as connection:
             forgiven = table.c.begun_at < now - FORGIVEN_AFTER
             connection.execute(delete(table).where(table.c.item == item, forgiven))

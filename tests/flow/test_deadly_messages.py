@@ -114,6 +114,24 @@ def test_a_decision_that_was_given_up_is_judged_again_after_a_day(
 
 
 @pytest.mark.usefixtures("_deadly")
+def test_a_decision_that_comes_again_and_again_is_judged_again_after_a_day_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `httpca approve` repeats it, and by a process that was there when it was given up."""
+    request = world.submit("deadly.example.com", run=True)
+    octets = world.decision(request, "accept")
+    kill_often(world, DECIDE, octets)
+    monkeypatch.undo()
+    for _ in range(24):
+        world.deliver(DECIDE, octets)
+        assert world.states(request)[1] == "waiting_for_approval"
+        world.time.move(hours=1)
+    world.time.move(hours=1)
+    world.deliver(DECIDE, octets)
+    assert world.states(request)[1] == "waiting_for_signature"
+
+
+@pytest.mark.usefixtures("_deadly")
 def test_an_outcome_is_given_up_after_its_attempts_and_the_others_of_its_message_arrive(
     world: World,
 ) -> None:
