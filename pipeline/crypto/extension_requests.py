@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from cryptography import x509
 
+from pipeline.crypto.usages import USAGES
+
 if TYPE_CHECKING:
     from pipeline.crypto.profile import Profile
 
-_BITS: Final = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-)
 _OF_CAS: Final = frozenset({"key_cert_sign", "crl_sign"})
 
 _DANGEROUS_USES: Final = frozenset(
@@ -105,7 +98,7 @@ def read(extension: x509.Extension[x509.ExtensionType]) -> ExtensionRequest:
         case x509.BasicConstraints():
             return ExtensionRequest(oid, title, ca=value.ca, path_length=value.path_length)
         case x509.KeyUsage():
-            return ExtensionRequest(oid, title, tuple(bit for bit in _BITS if getattr(value, bit)))
+            return ExtensionRequest(oid, title, tuple(bit for bit in USAGES if getattr(value, bit)))
         case x509.ExtendedKeyUsage():
             return ExtensionRequest(oid, title, tuple(usage.dotted_string for usage in value))
         case _:

@@ -13,7 +13,14 @@ from pipeline.crypto import durations, subtrees
 from pipeline.crypto.names import Kind
 from pipeline.crypto.profile_problems import problems
 from pipeline.crypto.subtrees import Subtree
-from pipeline.crypto.usages import EXTENDED_KEY_USAGES, POWERS, USAGES_OF_KEYS, KeyUsage, Power
+from pipeline.crypto.usages import (
+    EXTENDED_KEY_USAGES,
+    OF_AGREEMENT,
+    POWERS,
+    USAGES_OF_KEYS,
+    KeyUsage,
+    Power,
+)
 
 SubjectAttribute = Literal[
     "C",
@@ -124,7 +131,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         usages = tuple(usage for usage in self.key_usage if usage in possible)
         if "key_agreement" in usages:
             return usages
-        return tuple(usage for usage in usages if usage not in ("encipher_only", "decipher_only"))
+        return tuple(usage for usage in usages if usage not in OF_AGREEMENT)
 
     def extended_key_usage_oids(self) -> tuple[str, ...]:
         """Return the extended key usages as dotted OIDs."""

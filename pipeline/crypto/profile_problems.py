@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.crypto import durations, subject, subtrees
 from pipeline.crypto.public_keys import KeyRule
-from pipeline.crypto.usages import EXTENDED_KEY_USAGES
+from pipeline.crypto.usages import EXTENDED_KEY_USAGES, OF_AGREEMENT
 
 if TYPE_CHECKING:
     from pipeline.crypto.profile import Profile
@@ -69,7 +69,7 @@ def _keys(profile: Profile) -> Iterator[tuple[str, str]]:
     yield from _unreadable("keys", profile.keys, KeyRule.parse)
     if not profile.key_usage:
         yield "key_usage", "found none; list at least one, such as digital_signature"
-    of_agreement = {"encipher_only", "decipher_only"} & set(profile.key_usage)
+    of_agreement = set(OF_AGREEMENT) & set(profile.key_usage)
     if of_agreement and "key_agreement" not in profile.key_usage:
         yield "key_usage", f"{of_agreement.pop()!r} means nothing without key_agreement"
 

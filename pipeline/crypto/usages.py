@@ -1,6 +1,6 @@
 """What keys may be used for: usages, extended usages, and the powers that come with them."""
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 KeyUsage = Literal[
     "digital_signature",
@@ -14,6 +14,12 @@ KeyUsage = Literal[
     "decipher_only",
 ]
 """RFC 5280 section 4.2.1.3; key_cert_sign and crl_sign are for CAs only."""
+
+OF_AGREEMENT: Final = ("encipher_only", "decipher_only")
+"""What says something only beside key_agreement, and can be asked for only then."""
+
+USAGES: Final = tuple(usage for usage in get_args(KeyUsage) if usage not in OF_AGREEMENT)
+"""All the others."""
 
 Power = Literal["ca", "code_signing", "ocsp_signing", "free_subject"]
 """What a certificate is good for beyond being one of its names: to issue certificates, to vouch for

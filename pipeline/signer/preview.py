@@ -9,20 +9,10 @@ from cryptography import x509
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.crypto.told import dropped, reach
-from pipeline.crypto.usages import EXTENDED_KEY_USAGES
+from pipeline.crypto.usages import EXTENDED_KEY_USAGES, OF_AGREEMENT, USAGES
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
 
-_BITS: Final = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-)
-_OF_AGREEMENT: Final = ("encipher_only", "decipher_only")
 _USAGES: Final = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 
 
@@ -56,7 +46,7 @@ def preview(csr: Csr, profile: Profile, issuer: Issuer, now: datetime) -> dict[s
 
 def _value(value: x509.ExtensionType) -> str:
     if isinstance(value, x509.KeyUsage):
-        names = _BITS + (_OF_AGREEMENT if value.key_agreement else ())
+        names = USAGES + (OF_AGREEMENT if value.key_agreement else ())
         return ", ".join(name for name in names if getattr(value, name))
     if isinstance(value, x509.ExtendedKeyUsage):
         return ", ".join(_USAGES.get(usage.dotted_string, usage.dotted_string) for usage in value)

@@ -28,7 +28,7 @@ def locks(folder: Path, run: str, dev: str = "") -> dict[str, lock.Lock]:
     [
         (SOUND.replace(HASH, ""), "", "flask has no hash"),
         (SOUND + "flask @ file:///x\n", "", "is no package with version and hashes"),
-        ("--index-url x\n" + SOUND, "", "is no package with version and hashes"),
+        ("--pre\n" + SOUND, "", "is no package with version and hashes"),
         (SOUND, SOUND.replace("3.1.3", "3.1.2"), "3.1.3 in run.txt and 3.1.2 in dev.txt"),
         (SOUND.replace("3.1.3", "3.0.0"), "", "pyproject.toml asks for flask>=3.1"),
         (SOUND.replace("flask", "flusk"), "", "run.txt has None"),
