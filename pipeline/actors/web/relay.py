@@ -57,7 +57,8 @@ def _claim(side: WebSide) -> Claim:
     with side.database.write() as connection:
         claimed = take(connection, condition=UNANSWERED, limit=worker.batch)
         room = worker.batch - len(claimed.rows)
-        room = room and min(room, side.settings.ask.in_bulk - bulk.under_way(connection, side))
+        if room:
+            room = min(room, side.settings.ask.in_bulk - bulk.under_way(connection, side))
         if room > 0:
             further = take(connection, condition=UNANSWERED_IN_BULK, limit=room)
             claimed.rows = [*claimed.rows, *further.rows]
