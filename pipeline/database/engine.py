@@ -115,8 +115,8 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
 
 
 def _postgresql(url: URL, pool_size: int, settings: Iterable[str]) -> Engine:
-    own = url.query.get("options", "")
-    options = " ".join([*((own,) if isinstance(own, str) and own else own), *_flags(settings)])
+    own = url.query.get("options", ())
+    options = " ".join([*([own] if isinstance(own, str) else own), *_flags(settings)])
     engine = create_engine(
         url,
         hide_parameters=True,

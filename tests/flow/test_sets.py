@@ -8,13 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Column, Integer, LargeBinary, MetaData, String, Table, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import CompilerElement
 
 from pipeline.database.columns import RequestId, UtcDateTime
 from pipeline.database.engine import Database, open_database
 from pipeline.database.sets import among, insert_new, insert_rows, still
+from tests.servers import PostgreSQL
 
 
 class Colour(StrEnum):
@@ -123,3 +134,41 @@ def test_the_text_of_a_statement_does_not_depend_on_how_many_there_are(things: D
 
     one, many = (select(table).where(among(table.c.id, [str(uuid.uuid4())] * n)) for n in (1, 9))
     assert text(one) == text(many)
+
+
+def test_rows_are_found_by_key_and_what_the_url_asks_of_the_server_stays(
+    postgresql: PostgreSQL,
+) -> None:
+    url = postgresql.create_database(f"things_{uuid.uuid4().hex}")
+    by_keys = open_database(f"{url}?options=-csearch_path%3Dca", by_keys=True)
+    plain = open_database(url)
+    with by_keys.read() as connection, plain.read() as other:
+
+        def shown(of: Connection, name: str) -> str:
+            return str(of.exec_driver_sql(f"SHOW {name}").scalar_one())
+
+        for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+            assert (shown(connection, name), shown(other, name)) == ("off", "on")
+        assert shown(connection, "search_path") == "ca"
+    by_keys.dispose()
+    plain.dispose()
+
+
+def test_a_state_that_many_rows_have_is_compared_without_an_index_of_states(
+    postgresql: PostgreSQL,
+) -> None:
+    database = open_database(postgresql.create_database(f"things_{uuid.uuid4().hex}"), by_keys=True)
+    table.metadata.create_all(database.engine)
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE INDEX ix_things_colour ON things (colour)")
+        dialect = database.engine.dialect
+
+        def plan(condition: Any) -> str:
+            found = select(table.c.id).where(condition)
+            literal = found.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+            rows = connection.exec_driver_sql(f"EXPLAIN {literal}", literal.params)
+            return "\n".join(row[0] for row in rows)
+
+        assert "ix_things_colour" in plan(table.c.colour == "red")
+        assert "ix_things_colour" not in plan(still(table.c.colour, "red"))
+    database.dispose()
