@@ -1,5 +1,6 @@
 """`httpca token`: by which requesters are known on the web side."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,8 @@ def revoke(name: str, directory: Path, as_json: bool) -> None:
     """Make the token of NAME useless from now on."""
     with _web_database(directory) as database:
         changed = tokens.revoke(database, name, now())
+    if changed:
+        time.sleep(tokens.FRESH.total_seconds())  # until every process has asked again
     done = f"The token of {name} is revoked." if changed else f"{name} had no valid token."
     answer(as_json, {"name": name, "changed": changed}, done)
 

@@ -109,8 +109,7 @@ def _bearer() -> str:
     authorization = request.authorization
     if authorization is None or authorization.type != "bearer" or not authorization.token:
         raise RequesterError("bad-token", BAD_TOKEN)
-    with site().database.read() as connection:
-        name = tokens.requester_of(connection, tokens.digest(authorization.token))
+    name = site().tokens.requester(tokens.digest(authorization.token))
     if name is None:
         raise RequesterError("bad-token", BAD_TOKEN)
     return name
@@ -121,8 +120,7 @@ def _session() -> str | None:
     hashed = session.get("token")
     if hashed is None or _is_api():
         return None
-    with site().database.read() as connection:
-        name = tokens.requester_of(connection, bytes.fromhex(hashed))
+    name = site().tokens.requester(bytes.fromhex(hashed))
     if name is None:  # revoked since
         session.pop("token")
     return name

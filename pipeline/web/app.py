@@ -20,6 +20,7 @@ from pipeline.web.permits import Permits
 from pipeline.web.secret import secret_key
 from pipeline.web.sign_in import blueprint as sign_in
 from pipeline.web.site import KEY, Site
+from pipeline.web.tokens import Known
 from settings.web import WebSettings
 
 
@@ -43,7 +44,13 @@ def create_app(
     }
     notifier = Notifier(database, settings.http.long_polls)
     app.extensions[KEY] = Site(
-        settings, database, clock, notifier, Intake(database), Permits(database, clock)
+        settings,
+        database,
+        clock,
+        notifier,
+        Intake(database),
+        Permits(database, clock),
+        Known(database, clock),
     )
     _set_up_templates(app)
     locales.set_up(app, translations)

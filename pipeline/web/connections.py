@@ -6,7 +6,7 @@ that have gone longest without a request, however many somebody opens.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
@@ -43,6 +43,13 @@ class Channel(HTTPChannel):
             self.receiving_since = time.monotonic()
         return bool(super().received(data))
 
+    def writable(self) -> bool:
+        """Return whether the serving thread is to send: not while another one answers, which sends by
+        itself as far as the client takes it. Asked to, it would turn in circles meanwhile."""
+        if self.requests and not self.will_close and not self.close_when_flushed:
+            return bool(self.total_outbufs_len > self.adj.outbuf_high_watermark)
+        return bool(super().writable())
+
     def service(self) -> None:
         """Answer a request; note when that is done."""
         super().service()
@@ -57,6 +64,23 @@ class Channel(HTTPChannel):
         return bool(self.total_outbufs_len) and now - self.idle_since > longest
 
 
+class Bell:
+    """Wakes the serving thread, once for all who ask before it looks again.
+
+    Whoever rings has changed before what that thread will find; ``rung`` is cleared before it looks.
+    """
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self.rung = False
+
+    def __call__(self) -> None:
+        """Wake it, unless it is woken."""
+        if not self.rung:
+            self.rung = True
+            self._ring()
+
+
 class Doorkeeper:
     """Looks after the connections of one server, in the thread that serves them.
 
@@ -67,13 +91,15 @@ class Doorkeeper:
         self._longest = longest
         self._next_look = 0.0
 
+    def is_due(self, count: int) -> bool:
+        """Return whether to look, with so many connections."""
+        return count > MOST - RESERVE or time.monotonic() >= self._next_look
+
     def look(self, channels: Iterable[Channel]) -> None:
         """Close what is slow, and what has been without a request for longest when there are too
         many."""
         now, channels = time.monotonic(), list(channels)
         too_many = max(0, len(channels) - (MOST - RESERVE))
-        if now < self._next_look and not too_many:
-            return
         self._next_look = now + LOOK
         slow = {channel for channel in channels if channel.is_slow(now, self._longest)}
         idle = sorted(

@@ -12,5 +12,6 @@ from uuid import UUID
 def request_id(now: datetime) -> str:
     """Return a new id, made at ``now``."""
     milliseconds = int(now.timestamp() * 1000) & (2**48 - 1)
-    number = milliseconds << 80 | 0x7 << 76 | randbits(12) << 64 | 0b10 << 62 | randbits(62)
+    upper, lower = divmod(randbits(74), 2**62)
+    number = milliseconds << 80 | 0x7 << 76 | upper << 64 | 0b10 << 62 | lower
     return str(UUID(int=number))

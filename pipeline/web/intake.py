@@ -6,11 +6,13 @@ that holds it, and what is wrong with one harms no other.
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from pipeline.database.advance import admit
@@ -20,6 +22,8 @@ from pipeline.states import State
 from pipeline.web import idempotency, tables
 from pipeline.web.idempotency import Once
 from pipeline.web.notify import SUBMITTED, announce
+
+log = structlog.get_logger(__name__)
 
 MOST: Final = 1000
 """Requests that one commit stores, unless a single call brings more."""
@@ -96,8 +100,9 @@ class Intake:
         return calls
 
     def _store(self, calls: Sequence[_Call]) -> None:
+        together = [new for call in calls for new in call.new]
         try:
-            self._commit([new for call in calls for new in call.new])
+            self._commit(together)
         except _OUT_OF_REACH as error:
             for call in calls:
                 call.error = error
@@ -107,6 +112,8 @@ class Intake:
             else:
                 for call in calls:
                     self._store([call])
+        else:
+            _log(together)
         for call in calls:
             call.done = True
 
@@ -119,6 +126,14 @@ class Intake:
                 connection,
                 [(one.requester, one.once, one.id, one.at) for one in new if one.once is not None],
             )
+
+
+def _log(stored: Sequence[New]) -> None:
+    alike: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for new in stored:
+        alike[new.profile, new.source].append(new.id)
+    for (profile, source), ids in alike.items():
+        log.info("submitted", profile=profile, source=source, count=len(ids), request_ids=ids)
 
 
 def _request(new: New) -> dict[str, object]:

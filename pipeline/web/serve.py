@@ -12,7 +12,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from pipeline.errors import HttpcaError
-from pipeline.web.connections import IDLE, MOST, SLOW, Channel, Doorkeeper
+from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
 
@@ -68,8 +68,11 @@ class Server:
                 "choose another by --port (make run PORT=...)"
             ) from error
         self._doorkeeper = Doorkeeper(slow)
+        self._bells = []
         for listener in self._listeners():
             listener.channel_class = Channel
+            listener.pull_trigger = bell = Bell(listener.pull_trigger)
+            self._bells.append(bell)
 
     @property
     def url(self) -> str:
@@ -98,8 +101,11 @@ class Server:
         log.info("served")
 
     def _turn(self) -> None:
+        for bell in self._bells:
+            bell.rung = False
         wasyncore.loop(timeout=LOOK, use_poll=True, map=self._sockets, count=1)
-        self._doorkeeper.look(self._channels())
+        if self._doorkeeper.is_due(len(self._sockets)):
+            self._doorkeeper.look(self._channels())
 
     def _answering(self) -> bool:
         """Return whether a request is being answered, or an answer is still to be sent."""

@@ -10,6 +10,7 @@ from pipeline.database.engine import Database
 from pipeline.web.intake import Intake
 from pipeline.web.notifier import Notifier
 from pipeline.web.permits import Permits
+from pipeline.web.tokens import Known
 from settings.web import WebSettings
 
 KEY: Final = "httpca"
@@ -25,6 +26,7 @@ class Site:
     notifier: Notifier
     intake: Intake
     permits: Permits
+    tokens: Known
 
 
 def site() -> Site:

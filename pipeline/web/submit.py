@@ -4,14 +4,11 @@ Read the CSR, check what can be known here, store everything in one transaction,
 checks are a courtesy to the requester; the signer's are what counts.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from unicodedata import category
-
-import structlog
 
 from pipeline.clock import Clock
 from pipeline.crypto import csr as csrs
@@ -28,8 +25,6 @@ from pipeline.web.identifiers import request_id
 from pipeline.web.intake import Intake, New
 from pipeline.web.lookup import Found
 from settings.web import WebSettings
-
-log = structlog.get_logger(__name__)
 
 LONGEST_COMMENT: Final = 2000
 """Characters."""
@@ -107,17 +102,7 @@ def submit_all(
         intake.store(fresh)
     except idempotency.Taken:  # by the same call, sent twice at once
         return submit_all(intake, settings, wishes, now)
-    _log(fresh)
     return results
-
-
-def _log(stored: Sequence[New]) -> None:
-    alike: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for new in stored:
-        alike[new.profile, new.source].append(new.id)
-    for (profile, source), ids in alike.items():
-        which = {"request_id": ids[0]} if len(ids) == 1 else {"request_ids": ids}
-        log.info("submitted", profile=profile, source=source, **which)
 
 
 def _known(database: Database, wish: Wish) -> Submitted | None:

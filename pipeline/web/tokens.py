@@ -6,12 +6,13 @@ A token is shown once and kept as the SHA-256 of its text; its name is the reque
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from pipeline.clock import Clock
 from pipeline.database.advance import record
 from pipeline.database.engine import Database
 from pipeline.errors import HttpcaError
@@ -21,6 +22,13 @@ PREFIX: Final = "httpca_"
 """By which people and secret scanners recognise a token."""
 
 LONGEST_NAME: Final = 200
+
+FRESH: Final = timedelta(seconds=1)
+"""For how long a process goes by what the database said of a token. For so long one that was revoked
+may still be good, and so whoever revokes waits for as long before they say that it is done."""
+
+REMEMBERED: Final = 10_000
+"""Tokens that one process remembers."""
 
 
 class TokenError(HttpcaError):
@@ -99,6 +107,30 @@ def revoke(database: Database, name: str, now: datetime) -> bool:
     if known is None:
         raise NoSuchToken(f"there is no token {name!r}")
     return False
+
+
+class Known:
+    """Whose tokens they are that come again and again: the database is asked for each once a second
+    and not at every call. One that is not valid is asked for every time."""
+
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+        self._known: dict[bytes, tuple[str, datetime]] = {}
+
+    def requester(self, hashed: bytes) -> str | None:
+        """Return whose token it is, or None when there is none such or it is revoked."""
+        now = self._now()
+        known = self._known.get(hashed)
+        if known is not None and abs(now - known[1]) < FRESH:
+            return known[0]
+        with self._database.read() as connection:
+            name = requester_of(connection, hashed)
+        if name is not None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[hashed] = (name, now)
+        return name
 
 
 def digest(text: str) -> bytes:

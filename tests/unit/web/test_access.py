@@ -1,5 +1,6 @@
 """Who may do what: every endpoint against everybody."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -134,6 +135,15 @@ def test_a_revoked_token_is_worth_nothing(website: Website) -> None:
     client = website.client(website.token("web-team"))
     assert submit(client).status_code == 202
     tokens.revoke(website.database, "web-team", website.moment)
+    website.moment += tokens.FRESH
+    assert submit(client).status_code == 401
+
+
+def test_a_clock_that_is_set_back_makes_no_token_good_for_longer(website: Website) -> None:
+    client = website.client(website.token("web-team"))
+    assert submit(client).status_code == 202
+    tokens.revoke(website.database, "web-team", website.moment)
+    website.moment -= timedelta(hours=1)
     assert submit(client).status_code == 401
 
 
@@ -171,7 +181,9 @@ def test_a_browser_signs_in_and_out(website: Website) -> None:
 def test_a_revoked_token_ends_its_sessions(website: Website) -> None:
     client = website.client()
     sign_in(client, website.token("web-team"))
+    assert client.get("/requests").status_code == 200
     tokens.revoke(website.database, "web-team", website.moment)
+    website.moment += tokens.FRESH
     assert client.get("/requests").status_code == 401
     website.token("web-team")
     assert client.get("/requests").status_code == 401
