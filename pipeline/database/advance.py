@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, update
 
-from pipeline.database.sets import among, insert_new, insert_rows, still
+from pipeline.database.sets import Belonging, among, insert_new, insert_rows, still
 from pipeline.states import State, Transitions
 
 
@@ -106,8 +106,10 @@ def admit(
     maker: str,
     rows: Iterable[Mapping[str, Any]],
     now: datetime,
+    belonging: Belonging | None = None,
 ) -> set[str]:
-    """Insert requests that are not known yet; return the ids of those inserted.
+    """Insert requests that are not known yet, with what belongs to them in other tables; return the
+    ids of those inserted.
 
     Each row holds at least ``id``, ``state`` and ``revision``, and ``created_at`` when that is not
     ``now``. A row whose id exists is left alone.
@@ -119,14 +121,12 @@ def admit(
         return set()
     for row in wanted:
         _check(ledger, None, row["state"], maker)
-    inserted = insert_new(connection, ledger.requests, wanted, ledger.requests.c.id)
     entries = [
         _entry(maker, row["id"], None, row["state"], row["revision"], {}, row["created_at"])
         for row in wanted
-        if row["id"] in inserted
     ]
-    insert_rows(connection, ledger.audit, entries)
-    return inserted
+    further = {ledger.audit.c.request_id: entries, **(belonging or {})}
+    return insert_new(connection, ledger.requests, wanted, ledger.requests.c.id, further)
 
 
 def record(

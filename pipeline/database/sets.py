@@ -100,38 +100,56 @@ def still(which: ColumnElement[T], value: T) -> ColumnElement[bool]:
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, which all give values to the same columns."""
-    if rows:
-        _insert(connection, table, rows, None)
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.execute(sqlite.insert(table), list(rows))
+        return
+    names, written = _written(table, rows)
+    connection.execute(_inserting(table, names), {"rows": written})
+
+
+Belonging = Mapping[Column[Any], Sequence[Mapping[str, Any]]]
+"""Rows of other tables, by the column that names the row which they belong to."""
 
 
 def insert_new(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], key: Column[Any]
-) -> set[Any]:
-    """Insert those rows that meet no row with the same key; return the ``key`` of those inserted."""
-    if not rows:
-        return set()
-    return set(_insert(connection, table, rows, key))
-
-
-def _insert(
     connection: Connection,
     table: Table,
     rows: Sequence[Mapping[str, Any]],
-    key: Column[Any] | None,
-) -> Sequence[Any]:
+    key: Column[Any],
+    belonging: Belonging | None = None,
+) -> set[Any]:
+    """Insert those rows that meet no row with the same key, and with each what belongs to it; return
+    the ``key`` of those inserted."""
+    if not rows:
+        return set()
+    further = {owner: some for owner, some in (belonging or {}).items() if some}
     if connection.dialect.name == "sqlite":
         statement = sqlite.insert(table)
-        if key is None:
-            connection.execute(statement, list(rows))
-            return ()
         fresh = statement.on_conflict_do_nothing(index_elements=[key]).returning(key)
-        return connection.scalars(fresh, list(rows)).all()
+        inserted = set(connection.scalars(fresh, list(rows)))
+        for owner, some in further.items():
+            own = [row for row in some if row[owner.name] in inserted]
+            insert_rows(connection, owner.table, own)
+        return inserted
+    names, written = _written(table, rows)
+    parameters, parts = {"rows": written}, []
+    for number, (owner, some) in enumerate(further.items()):
+        of_part, parameters[f"rows_{number}"] = _written(owner.table, some)
+        parts.append((owner, of_part))
+    done = connection.execute(_inserting_new(table, names, key, tuple(parts)), parameters)
+    return set(done.scalars())
+
+
+def _written(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], str]:
+    """Return the names of the columns that are given, and the rows as JSON."""
     given = _defaults(table)
     names = tuple({**given, **rows[0]})
     filled = ({**given, **row} for row in rows)
-    written = msgspec.json.encode([{name: row[name] for name in names} for row in filled]).decode()
-    done = connection.execute(_from_json(table, names, key), {"rows": written})
-    return () if key is None else done.scalars().all()
+    return names, msgspec.json.encode(
+        [{name: row[name] for name in names} for row in filled]
+    ).decode()
 
 
 @cache
@@ -145,8 +163,32 @@ def _defaults(table: Table) -> dict[str, Any]:
 
 
 @cache
-def _from_json(table: Table, names: tuple[str, ...], key: Column[Any] | None) -> Executable:
-    """Return the statement that inserts the rows of one JSON array."""
+def _inserting(table: Table, names: tuple[str, ...]) -> Executable:
+    return text(_from_json(table, names, "rows"))
+
+
+@cache
+def _inserting_new(
+    table: Table,
+    names: tuple[str, ...],
+    key: Column[Any],
+    parts: tuple[tuple[Column[Any], tuple[str, ...]], ...],
+) -> Executable:
+    """Return the one statement that inserts what is new and what belongs to it."""
+    inserting = _from_json(table, names, "rows")
+    steps = [f'fresh AS ({inserting} ON CONFLICT ("{key.name}") DO NOTHING RETURNING "{key.name}")']
+    for number, (owner, of_part) in enumerate(parts):
+        further = _from_json(owner.table, of_part, f"rows_{number}")
+        # "IS TRUE" lets PostgreSQL look each up in a hash instead of joining row by row.
+        is_fresh = f'("{owner.name}" IN (SELECT "{key.name}" FROM fresh)) IS TRUE'  # noqa: S608
+        steps.append(f"part_{number} AS ({further} WHERE {is_fresh})")
+    new = text(f'WITH {", ".join(steps)} SELECT "{key.name}" FROM fresh')  # noqa: S608
+    return new.columns(column(key.name, key.type))
+
+
+def _from_json(table: Table, names: tuple[str, ...], parameter: str) -> str:
+    """Return the SQL that inserts the rows of one JSON array. Nothing in it comes from outside: names
+    and types are those of our own tables."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     kinds, values = [], []
     for name in names:
@@ -157,12 +199,7 @@ def _from_json(table: Table, names: tuple[str, ...], key: Column[Any] | None) ->
         is_text = octets or isinstance(kind, String)
         kinds.append(f'"{name}" {"TEXT" if is_text else kind.compile(dialect)}')
     columns = ", ".join(f'"{name}"' for name in names)
-    # Nothing in it comes from outside: names and types are those of our own tables.
-    inserting = (
+    return (
         f'INSERT INTO "{table.name}" ({columns}) SELECT {", ".join(values)}'  # noqa: S608
-        f" FROM json_to_recordset(CAST(:rows AS json)) AS new({', '.join(kinds)})"
+        f" FROM json_to_recordset(CAST(:{parameter} AS json)) AS new({', '.join(kinds)})"
     )
-    if key is None:
-        return text(inserting)
-    new = text(f'{inserting} ON CONFLICT ("{key.name}") DO NOTHING RETURNING "{key.name}"')
-    return new.columns(column(key.name, key.type))

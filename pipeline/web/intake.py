@@ -17,7 +17,6 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from pipeline.database.advance import admit
 from pipeline.database.engine import Database
-from pipeline.database.sets import insert_rows
 from pipeline.states import State
 from pipeline.web import idempotency, tables
 from pipeline.web.idempotency import Once
@@ -120,8 +119,8 @@ class Intake:
     def _commit(self, new: Sequence[New]) -> None:
         with self.database.write() as connection:
             rows = [_request(one) for one in new]
-            admit(connection, tables.ledger, "submit", rows, new[-1].at)
-            insert_rows(connection, tables.submissions, [_submission(one) for one in new])
+            own = {tables.submissions.c.request_id: [_submission(one) for one in new]}
+            admit(connection, tables.ledger, "submit", rows, new[-1].at, own)
             idempotency.remember(
                 connection,
                 [(one.requester, one.once, one.id, one.at) for one in new if one.once is not None],

@@ -12,11 +12,13 @@ from sqlalchemy import (
     JSON,
     Column,
     Connection,
+    ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    event,
     select,
 )
 from sqlalchemy.exc import DBAPIError
@@ -45,6 +47,14 @@ table = Table(
     Column("left_out", String(8), nullable=False, default="so"),
 )
 
+parts = Table(
+    "parts",
+    table.metadata,
+    Column("number", Integer, primary_key=True),
+    Column("of", RequestId, ForeignKey("things.id"), nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+)
+
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -63,6 +73,10 @@ def things(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
 def thing(name: str, **values: Any) -> dict[str, Any]:
     whole = {"id": str(uuid.uuid4()), "name": name, "colour": Colour.RED, "octets": b"\x00\xff'\\"}
     return whole | {"at": NOON, "details": {"a": ['"', "\\", None]}, "number": None} | values
+
+
+def part(of: dict[str, Any], octets: str) -> dict[str, Any]:
+    return {"of": of["id"], "octets": octets.encode()}
 
 
 def rows_of(database: Database) -> dict[str, Any]:
@@ -94,6 +108,39 @@ def test_only_what_is_new_is_inserted_and_told(things: Database) -> None:
         again = old | {"name": "again"}
         assert insert_new(connection, table, [again, new], table.c.id) == {new["id"]}
     assert set(rows_of(things)) == {"old", "new"}
+
+
+def test_what_belongs_to_a_row_is_inserted_with_it_or_not_at_all(things: Database) -> None:
+    old, new, other = thing("old"), thing("new"), thing("other")
+    with things.write() as connection:
+        insert_rows(connection, table, [old])
+        own = [part(new, "1"), part(old, "2"), part(new, "3"), part(other, "4")]
+        rows = [old, new, other]
+        inserted = insert_new(connection, table, rows, table.c.id, {parts.c.of: own})
+        assert inserted == {new["id"], other["id"]}
+    with things.read() as connection:
+        found = connection.execute(
+            select(parts.c.of, parts.c.octets).order_by(parts.c.number)
+        ).all()
+    assert found == [(new["id"], b"1"), (new["id"], b"3"), (other["id"], b"4")]
+
+
+def test_what_belongs_to_many_rows_is_not_compared_with_each(postgresql: PostgreSQL) -> None:
+    database = open_database(postgresql.create_database(f"things_{uuid.uuid4().hex}"), by_keys=True)
+    table.metadata.create_all(database.engine)
+    new = thing("new")
+    with database.write() as connection:
+        seen: list[tuple[str, Any]] = []
+
+        @event.listens_for(connection, "before_cursor_execute")
+        def see(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+            seen.append((statement, values))
+
+        insert_new(connection, table, [new], table.c.id, {parts.c.of: [part(new, "1")]})
+        ((statement, values),) = seen
+        plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
+    assert any("hashed SubPlan" in line for line in plan)
+    database.dispose()
 
 
 def test_a_row_that_breaks_another_rule_than_the_key_is_not_passed_over(things: Database) -> None:

@@ -26,7 +26,7 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among, insert_rows, still
+from pipeline.database.sets import among, still
 from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
@@ -120,12 +120,12 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
         checked = check_keys(connection, findings, side.trust.keys())
         limited = apply_limits(connection, checked, now)
         rows = [_request_row(side, finding, now) for finding in limited]
-        admitted = admit(connection, ledger, "policy", rows, now)
+        own = {submissions.c.request_id: [_submission_row(side, one) for one in limited]}
+        admitted = admit(connection, ledger, "policy", rows, now, own)
         fresh = [finding for finding in limited if finding.submission.id in admitted]
         if len(fresh) < len(limited):
             overtaken = [one for one in limited if one.submission.id not in admitted]
             give_back(connection, overtaken, now)
-        insert_rows(connection, submissions, [_submission_row(side, finding) for finding in fresh])
     over = sorted({str(finding.rule["name"]) for finding in fresh if "over" in finding.rule})
     if over:
         log.warning("rule-limit-reached", rules=over)
