@@ -65,5 +65,5 @@ def _add(response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
-        response.vary.update(("Accept-Language", "Authorization", "Cookie"))
+        response.headers.add("Vary", "Accept-Language, Authorization, Cookie")
     return response

@@ -3,6 +3,7 @@
 The address is that of the connection, or what so many proxies say as ``http.trusted_proxies`` are.
 """
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
@@ -50,6 +51,7 @@ def count_further(count: int) -> None:
         _count_requester(count)
 
 
+@lru_cache(maxsize=1024)
 def subject_of(address: str | None) -> str:
     """Return whom an address is counted for: IPv6 by /64, which is what one customer has at least.
 
