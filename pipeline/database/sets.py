@@ -8,7 +8,7 @@ little, since it is in the same process.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeEngine
 
@@ -66,6 +67,11 @@ class _Texts(TypeDecorator[Sequence[str]]):
 class _Among(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
+
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """Return it as it is: SQLite, which has no booleans, would be asked whether it equals 1, and
+        then find no index for it."""
+        return self
 
 
 def among(which: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:

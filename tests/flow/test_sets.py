@@ -75,6 +75,17 @@ def thing(name: str, **values: Any) -> dict[str, Any]:
     return whole | {"at": NOON, "details": {"a": ['"', "\\", None]}, "number": None} | values
 
 
+def statements(connection: Connection) -> list[tuple[str, Any]]:
+    """Return what will be executed from now on: statements with their parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    @event.listens_for(connection, "before_cursor_execute")
+    def see(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        seen.append((statement, values))
+
+    return seen
+
+
 def part(of: dict[str, Any], octets: str) -> dict[str, Any]:
     return {"of": of["id"], "octets": octets.encode()}
 
@@ -130,12 +141,7 @@ def test_what_belongs_to_many_rows_is_not_compared_with_each(postgresql: Postgre
     table.metadata.create_all(database.engine)
     new = thing("new")
     with database.write() as connection:
-        seen: list[tuple[str, Any]] = []
-
-        @event.listens_for(connection, "before_cursor_execute")
-        def see(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-            seen.append((statement, values))
-
+        seen = statements(connection)
         insert_new(connection, table, [new], table.c.id, {parts.c.of: [part(new, "1")]})
         ((statement, values),) = seen
         plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
@@ -199,6 +205,18 @@ def test_rows_are_found_by_key_and_what_the_url_asks_of_the_server_stays(
         assert shown(connection, "search_path") == "ca"
     by_keys.dispose()
     plain.dispose()
+
+
+def test_rows_among_ids_are_found_by_the_index(things: Database) -> None:
+    explain = "EXPLAIN QUERY PLAN" if things.dialect == "sqlite" else "EXPLAIN"
+    with things.read() as connection:
+        seen = statements(connection)
+        connection.execute(select(table.c.name).where(among(table.c.id, [str(uuid.uuid4())])))
+        statement, values = seen[-1]
+        rows = connection.exec_driver_sql(f"{explain} {statement}", values).all()
+    plan = "\n".join(str(row) for row in rows)
+    assert "USING INDEX" in plan or "Index Cond" in plan
+    assert "SCAN things" not in plan
 
 
 def test_a_state_that_many_rows_have_is_compared_without_an_index_of_states(
