@@ -120,8 +120,9 @@ def _postgresql(url: URL, pool_size: int, settings: Iterable[str]) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        # All are kept, also those of the busiest moment: each one costs the server a new process.
+        pool_size=2 * pool_size,
+        max_overflow=0,
         pool_pre_ping=False,
         pool_use_lifo=True,
         connect_args={"application_name": "httpca", **NOTICE_A_DEAD_SERVER}
