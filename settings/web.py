@@ -67,12 +67,13 @@ class Ask(Settings, frozen=True):
 class Clock(Settings, frozen=True):
     """How often the clock does what it does, in seconds. ``poll`` is the slow look for new requests
     on PostgreSQL (where a notification comes first), ``poll_sqlite`` the quick one on SQLite.
-    ``gather`` is for how long after a notification further ones wait for the next: a lone request
-    never waits, and many go on together, which costs less for each."""
+    ``gather`` is for how long requests that follow one another wait to go on together, which costs less
+    for each; ``gather_many`` is for how long at most, while many come. A lone one never waits."""
 
     poll: Seconds = 5.0
     poll_sqlite: Seconds = 0.05
     gather: Seconds = 0.04
+    gather_many: Seconds = 0.2
     sweep: Seconds = 5.0
     heartbeat: Seconds = 10.0
     tidy: Seconds = 3600.0

@@ -23,6 +23,7 @@ from pipeline.database.migrate import check
 from pipeline.database.tries import Tries
 from pipeline.errors import BrokerUnavailable
 from pipeline.run.exposed import warn_of_exposed
+from pipeline.run.gathering import gather
 from pipeline.run.schedule import schedule
 from pipeline.run.signals import stop_on_signals, wait_until
 from pipeline.run.web_side import open_web_side
@@ -165,8 +166,7 @@ class WebClock:
             try:
                 if self._ear.wait(intervals.poll_sqlite if embedded else intervals.poll):
                     wake(self.side.send, RELAY)
-                    # What comes close behind is relayed together, and goes so through all stages.
-                    self._stopping.wait(intervals.gather)
+                    gather(self.side, self._stopping)
                 else:
                     self.sweep()
             except Exception as error:

@@ -1,0 +1,76 @@
+"""How long new requests wait for one another: few not at all, many until they fill a batch."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from msgspec.structs import replace as changed
+
+from pipeline.actors.web.side import WebSide
+from pipeline.run.gathering import FEW, gather
+from tests.flow.world import World
+
+HOUR = 3600.0
+
+
+class Pauses(threading.Event):
+    """Counts the pauses, and lets something happen in each, instead of waiting."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None, most: int = 100) -> None:
+        super().__init__()
+        self.count = 0
+        self._meanwhile = meanwhile
+        self._most = most
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.count += 1
+        self._meanwhile()
+        return self.count >= self._most
+
+
+def side_with(world: World, *, gather_many: float = HOUR, batch: int = 100) -> WebSide:
+    settings = world.web.settings
+    clock = changed(settings.clock, gather_many=gather_many)
+    worker = changed(settings.worker, batch=batch)
+    return replace(world.web, settings=changed(settings, clock=clock, worker=worker))
+
+
+def test_a_few_go_on_after_one_pause(world: World) -> None:
+    for _ in range(FEW):
+        world.submit("few.test")
+    pauses = Pauses()
+    gather(side_with(world), pauses)
+    assert pauses.count == 1
+
+
+def test_many_wait_until_they_fill_a_batch(world: World) -> None:
+    for _ in range(FEW):
+        world.submit("many.test")
+    pauses = Pauses(meanwhile=lambda: world.submit("many.test"))
+    gather(side_with(world, batch=FEW + 5), pauses)
+    assert pauses.count == 5
+
+
+def test_many_wait_no_longer_than_the_settings_say(world: World) -> None:
+    for _ in range(FEW + 1):
+        world.submit("many.test")
+    pauses = Pauses()
+    gather(side_with(world, gather_many=1e-9), pauses)
+    assert pauses.count == 1
+
+
+def test_what_was_relayed_meanwhile_is_not_waited_with(world: World) -> None:
+    for _ in range(FEW):
+        world.submit("many.test")
+    more: Iterator[Callable[[], object]] = iter([lambda: world.submit("many.test"), world.run])
+    pauses = Pauses(meanwhile=lambda: next(more)())
+    gather(side_with(world), pauses)
+    assert pauses.count == 2
+
+
+def test_a_process_that_stops_does_not_wait(world: World) -> None:
+    for _ in range(FEW + 1):
+        world.submit("many.test")
+    pauses = Pauses(most=1)
+    gather(side_with(world), pauses)
+    assert pauses.count == 1
