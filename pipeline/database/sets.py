@@ -76,8 +76,18 @@ class _Among(FunctionElement[bool]):
 
 def among(which: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that a column of texts or request ids has one of these values."""
-    kind = _Texts(ids=isinstance(which.type, Uuid))
-    return _Among(which, bindparam(None, [str(value) for value in values], type_=kind))
+    values = [str(value) for value in values]
+    return _Among(which, bindparam(None, values, type_=_texts(which)))
+
+
+def among_given(which: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Return the same condition for a statement that is built once: its list of values is the
+    parameter ``name``."""
+    return _Among(which, bindparam(name, type_=_texts(which)))
+
+
+def _texts(which: ColumnElement[Any]) -> _Texts:
+    return _Texts(ids=isinstance(which.type, Uuid))
 
 
 @compiles(_Among, "postgresql")

@@ -12,7 +12,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -29,7 +29,7 @@ from pipeline.crypto.certificates import certificate_from_der, public_key_of, re
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among, insert_rows
+from pipeline.database.sets import among_given, insert_rows
 from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.stages import RELAY
@@ -40,6 +40,14 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+_READ: Final = (
+    select(requests.c.id, requests.c.state, requests.c.revision, submissions.c.csr)
+    .join_from(requests, submissions)
+    .where(among_given(requests.c.id, "ids"))
+)
+_KNOWN: Final = select(issuers.c.fingerprint).where(among_given(issuers.c.fingerprint, "keys"))
+"""Built once: to build a statement costs more than to run it."""
+
 
 def deliver(side: WebSide, received: Received) -> None:
     """Apply outcomes, and issuing CAs before them, since outcomes name these.
@@ -48,7 +56,7 @@ def deliver(side: WebSide, received: Received) -> None:
         MessageRefused: something in the message was given up, and the rest is applied.
     """
     batch = received.body_as(OutcomeBatch)
-    issuing = {notice.fingerprint: notice for notice in batch.issuers}
+    issuing = _unknown(side, batch.issuers)
     witness(side, batch.checkpoints)
     outcomes = _latest(batch.outcomes)
     deadly = received.redelivered and side.tries.died_of(received.id)
@@ -60,7 +68,9 @@ def deliver(side: WebSide, received: Received) -> None:
     if received.redelivered:
         side.tries.forget([received.id])
     side.delivered()
-    if bulk.waits(side):
+    with side.database.read() as connection:
+        more = bulk.waits(connection, side)
+    if more:
         wake(side.send, RELAY)
     if given_up:
         raise MessageRefused(DEADLY, received.sender.name)
@@ -118,7 +128,7 @@ def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
     while wanted:
         now = side.now()
         with side.database.write() as connection:
-            rows = _read(connection, list(wanted))
+            rows = connection.execute(_READ, {"ids": list(wanted)}).all()
             for unknown in wanted.keys() - {row.id for row in rows}:
                 log.warning("outcome-for-unknown-request", request_id=unknown)
             wanted = {
@@ -137,15 +147,6 @@ def _log(delivered: Iterable[Outcome]) -> None:
         by_state[outcome.state].append(outcome.id)
     for state, ids in by_state.items():
         log.info("delivered", state=state, count=len(ids), request_ids=ids)
-
-
-def _read(connection: Connection, ids: Sequence[str]) -> Sequence[AnyRow]:
-    statement = (
-        select(requests.c.id, requests.c.state, requests.c.revision, submissions.c.csr)
-        .join_from(requests, submissions)
-        .where(among(requests.c.id, ids))
-    )
-    return connection.execute(statement).all()
 
 
 def _move(row: AnyRow, outcome: Outcome, now: datetime, side: WebSide) -> Move:
@@ -195,9 +196,19 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
     insert_rows(connection, certificates, rows)
 
 
+def _unknown(side: WebSide, notices: Sequence[IssuerNotice]) -> dict[str, IssuerNotice]:
+    """Return the issuing CAs that are not known yet, by fingerprint: each comes with every message."""
+    named = {notice.fingerprint: notice for notice in notices}
+    if named:
+        with side.database.read() as connection:
+            for known in connection.scalars(_KNOWN, {"keys": list(named)}):
+                del named[known]
+    return named
+
+
 def _learn(side: WebSide, notices: Sequence[IssuerNotice]) -> None:
-    """Note issuing CAs that are not known yet; one that cannot be read, or is another than its
-    fingerprint says, is left out."""
+    """Note issuing CAs; one that cannot be read, or is another than its fingerprint says, is left
+    out."""
     rows = []
     for notice in notices:
         try:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 import structlog
 from sqlalchemy import select, update
@@ -21,7 +22,7 @@ from pipeline.crypto.envelope import Received
 from pipeline.database.advance import Move, advance
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among
+from pipeline.database.sets import among_given
 from pipeline.messages import Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
 from pipeline.states import FINAL, State
@@ -31,6 +32,26 @@ from settings.web import Ask
 log = structlog.get_logger(__name__)
 
 Unanswered = AnyRow
+
+_LOAD: Final = (
+    select(
+        requests.c.id,
+        requests.c.state,
+        requests.c.revision,
+        requests.c.attempts,
+        requests.c.requester,
+        requests.c.created_at,
+        requests.c.withdrawal_wished,
+        submissions.c.csr,
+        submissions.c.profile,
+        submissions.c.source,
+        submissions.c.comment,
+    )
+    .join_from(requests, submissions)
+    .where(among_given(requests.c.id, "ids"))
+    .order_by(requests.c.created_at)
+)
+"""Built once: to build a statement costs more than to run it."""
 
 
 def relay(side: WebSide, patience: Patience, _received: Received) -> None:
@@ -58,7 +79,7 @@ def _claim(side: WebSide) -> Claim:
         claimed = take(connection, condition=UNANSWERED, limit=worker.batch)
         room = worker.batch - len(claimed.rows)
         if room:
-            room = min(room, side.settings.ask.in_bulk - bulk.under_way(connection, side))
+            room = min(room, bulk.room(connection, side))
         if room > 0:
             further = take(connection, condition=UNANSWERED_IN_BULK, limit=room)
             claimed.rows = [*claimed.rows, *further.rows]
@@ -76,27 +97,8 @@ def _ask(side: WebSide, claimed: Claim) -> None:
 
 
 def _load(side: WebSide, ids: Sequence[str]) -> Sequence[Unanswered]:
-    columns = (
-        requests.c.id,
-        requests.c.state,
-        requests.c.revision,
-        requests.c.attempts,
-        requests.c.requester,
-        requests.c.created_at,
-        requests.c.withdrawal_wished,
-        submissions.c.csr,
-        submissions.c.profile,
-        submissions.c.source,
-        submissions.c.comment,
-    )
-    statement = (
-        select(*columns)
-        .join_from(requests, submissions)
-        .where(among(requests.c.id, ids))
-        .order_by(requests.c.created_at)
-    )
     with side.database.read() as connection:
-        rows = connection.execute(statement).all()
+        rows = connection.execute(_LOAD, {"ids": ids}).all()
     return [row for row in rows if row.state not in FINAL]
 
 
