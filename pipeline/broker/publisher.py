@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pika
 import pika.exceptions
+from pika.delivery_mode import DeliveryMode
 
 from pipeline.broker.limit import TROUBLE, NoAnswer, close, limit
 from pipeline.broker.properties import read_carefully
@@ -57,8 +58,17 @@ class Publisher:
         self._connection: Any = None
         self._channel: Any = None
 
-    def publish(self, queue: str, octets: bytes, headers: Mapping[str, str] | None = None) -> None:
+    def publish(
+        self,
+        queue: str,
+        octets: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        durable: bool = True,
+    ) -> None:
         """Publish and wait for the confirm; a connection that was lost is opened again, once.
+
+        What is not ``durable`` the broker need not write to its disk.
 
         Raises:
             BrokerUnavailable: the broker is out of reach, does not answer in time, does not take
@@ -66,7 +76,7 @@ class Publisher:
         """
         used = self._connection is not None
         try:
-            self._publish(queue, octets, headers)
+            self._publish(queue, octets, headers, durable=durable)
         except pika.exceptions.UnroutableError as error:
             raise BrokerUnavailable(f"queue {queue} is not declared yet") from error
         except NoAnswer as error:
@@ -76,7 +86,7 @@ class Publisher:
             self.close()
             if not used:
                 raise BrokerUnavailable(f"{type(error).__name__} for queue {queue}") from error
-            self.publish(queue, octets, headers)
+            self.publish(queue, octets, headers, durable=durable)
 
     def close(self) -> None:
         """Close the connection, if it is open."""
@@ -84,7 +94,9 @@ class Publisher:
         if connection is not None:
             close(connection)
 
-    def _publish(self, queue: str, octets: bytes, headers: Mapping[str, str] | None) -> None:
+    def _publish(
+        self, queue: str, octets: bytes, headers: Mapping[str, str] | None, *, durable: bool
+    ) -> None:
         if self._connection is None:
             self._connection = pika.BlockingConnection(self._parameters)
         with limit(self._connection, ANSWER):
@@ -93,7 +105,9 @@ class Publisher:
                 channel.confirm_delivery()
                 self._channel = channel
             properties = pika.BasicProperties(
-                delivery_mode=2,
+                delivery_mode=(
+                    DeliveryMode.Persistent if durable else DeliveryMode.Transient
+                ).value,
                 content_type="application/jose",
                 headers=dict(headers) if headers else None,
             )

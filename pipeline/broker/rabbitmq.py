@@ -103,14 +103,16 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
             raise ConnectionClosed(error) from None
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """Sign and publish a message, with confirm.
+        """Sign and publish a message, with confirm. A wake-up need not survive the broker's end.
 
         Raises:
             BrokerUnavailable: see ``Publisher.publish``.
         """
         if delay is not None:
             raise ValueError("HttpCA delays nothing in the broker")
-        self._publisher.publish(message.queue_name, encoder.seal(self.gate.envelope, message))
+        octets = encoder.seal(self.gate.envelope, message)
+        durable = CARRIES[message.queue_name] is not WakeUp
+        self._publisher.publish(message.queue_name, octets, durable=durable)
         return message
 
     def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:
