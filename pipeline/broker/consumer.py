@@ -11,6 +11,7 @@ from dramatiq import Broker, Message
 
 from pipeline.broker import encoder
 from pipeline.broker.refusals import Refusals
+from pipeline.broker.shortcut import Shortcut
 from pipeline.crypto.envelope import Envelope, Received
 from pipeline.errors import MessageRefused
 
@@ -54,9 +55,14 @@ class Gate:
 
 
 class GatedBroker(Broker):
-    """A broker with the gate in its consumers."""
+    """A broker with the gate in its consumers.
+
+    ``shortcut`` is that of the worker which reads from it, if one does; a broker in memory has no use
+    for it.
+    """
 
     gate: Gate
+    shortcut: Shortcut | None = None
 
     def refuse(self, received: Received, refused: MessageRefused) -> None:
         """Count and dead-letter a message that was admitted, and that its stage will not do.

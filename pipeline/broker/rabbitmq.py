@@ -103,16 +103,19 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
             raise ConnectionClosed(error) from None
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """Sign and publish a message, with confirm. A wake-up need not survive the broker's end.
+        """Sign and publish a message, with confirm. A wake-up need not survive the broker's end, nor
+        reach the broker at all when our own worker takes it.
 
         Raises:
             BrokerUnavailable: see ``Publisher.publish``.
         """
         if delay is not None:
             raise ValueError("HttpCA delays nothing in the broker")
+        wakes = CARRIES[message.queue_name] is WakeUp
+        if wakes and self.shortcut is not None and self.shortcut.takes(message):
+            return message
         octets = encoder.seal(self.gate.envelope, message)
-        durable = CARRIES[message.queue_name] is not WakeUp
-        self._publisher.publish(message.queue_name, octets, durable=durable)
+        self._publisher.publish(message.queue_name, octets, durable=not wakes)
         return message
 
     def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:

@@ -9,6 +9,8 @@ from typing import Final
 import dramatiq
 import structlog
 
+from pipeline.broker.consumer import GatedBroker
+from pipeline.broker.shortcut import Shortcut
 from pipeline.run.heart import Heart
 from pipeline.stages import Role, stages_of
 
@@ -24,10 +26,11 @@ LAST_WORK: Final = 10_000
 """Milliseconds that work under way is given to end; rows remember what does not."""
 
 
-def start_worker(broker: dramatiq.Broker, side: Role, threads: int) -> dramatiq.Worker:
+def start_worker(broker: GatedBroker, side: Role, threads: int) -> dramatiq.Worker:
     """Start the threads that read all queues of ``side``, and no other."""
     queues = {stage.queue for stage in stages_of(side)}
     worker = dramatiq.Worker(broker, queues=queues, worker_timeout=IDLE, worker_threads=threads)
+    broker.shortcut = Shortcut(worker, broker.gate.envelope.clock)
     worker.start()
     return worker
 
@@ -46,7 +49,7 @@ def is_connected(worker: dramatiq.Worker) -> bool:
 
 
 def run_worker(
-    broker: dramatiq.Broker, side: Role, threads: int, stopping: threading.Event, heart: Heart
+    broker: GatedBroker, side: Role, threads: int, stopping: threading.Event, heart: Heart
 ) -> int:
     """Work until ``stopping`` is set; return the exit code, 1 when one of the threads died."""
     worker = start_worker(broker, side, threads)
