@@ -18,6 +18,7 @@ WEB, SIGNER = WebSettings(role="web", database=""), SignerSettings(role="signer"
         ("`worker.batch` (both sides)", [SIGNER.worker.batch]),
         ("`http.threads`, `http.long_polls` (web)", [WEB.http.threads, WEB.http.long_polls]),
         ("`clock.gather` (web)", [WEB.clock.gather]),
+        ("`clock.gather_many` (web)", [WEB.clock.gather_many]),
         ("`clock.poll`, `clock.poll_sqlite` (web)", [WEB.clock.poll, WEB.clock.poll_sqlite]),
         ("`tell_delay` (signer)", [SIGNER.tell_delay]),
         ("`clock.sequence` (signer)", [SIGNER.clock.sequence]),
