@@ -68,7 +68,8 @@ class Clock(Settings, frozen=True):
     """How often the clock does what it does, in seconds. ``poll`` is the slow look for new requests
     on PostgreSQL (where a notification comes first), ``poll_sqlite`` the quick one on SQLite.
     ``gather`` is for how long requests that follow one another wait to go on together, which costs less
-    for each; ``gather_many`` is for how long at most, while many come. A lone one never waits."""
+    for each; ``gather_many`` is for how long at most, while many have no answer. A lone one never
+    waits."""
 
     poll: Seconds = 5.0
     poll_sqlite: Seconds = 0.05

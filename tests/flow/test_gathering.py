@@ -8,6 +8,7 @@ from msgspec.structs import replace as changed
 
 from pipeline.actors.web.side import WebSide
 from pipeline.run.gathering import FEW, gather
+from pipeline.stages import RELAY
 from tests.flow.world import World
 
 HOUR = 3600.0
@@ -35,42 +36,65 @@ def side_with(world: World, *, gather_many: float = HOUR, batch: int = 100) -> W
     return replace(world.web, settings=changed(settings, clock=clock, worker=worker))
 
 
+def submit(world: World, count: int) -> None:
+    for _ in range(count):
+        world.submit("gathered.test")
+
+
 def test_a_few_go_on_after_one_pause(world: World) -> None:
-    for _ in range(FEW):
-        world.submit("few.test")
+    submit(world, FEW)
     pauses = Pauses()
     gather(side_with(world), pauses)
     assert pauses.count == 1
 
 
 def test_many_wait_until_they_fill_a_batch(world: World) -> None:
-    for _ in range(FEW):
-        world.submit("many.test")
-    pauses = Pauses(meanwhile=lambda: world.submit("many.test"))
+    submit(world, FEW)
+    pauses = Pauses(meanwhile=lambda: submit(world, 1))
     gather(side_with(world, batch=FEW + 5), pauses)
     assert pauses.count == 5
 
 
+def test_one_waits_while_many_are_with_the_signer(world: World) -> None:
+    submit(world, FEW)
+    world.wake(RELAY)
+    submit(world, 1)
+    pauses = Pauses(meanwhile=lambda: submit(world, 1))
+    gather(side_with(world, batch=5), pauses)
+    assert pauses.count == 4
+
+
+def test_one_goes_on_when_answers_come(world: World) -> None:
+    submit(world, FEW + 1)
+    meanwhile: Iterator[Callable[[], object]] = iter([lambda: submit(world, 1), world.run])
+    pauses = Pauses(meanwhile=lambda: next(meanwhile)())
+    gather(side_with(world), pauses)
+    assert pauses.count == 2
+
+
+def test_those_that_were_not_answered_for_long_keep_nobody_waiting(world: World) -> None:
+    submit(world, FEW + 1)
+    world.wake(RELAY)
+    world.purge()
+    for _ in range(4):
+        world.time.move(minutes=2)
+        world.wake(RELAY)
+        world.purge()
+    submit(world, 1)
+    pauses = Pauses()
+    gather(side_with(world), pauses)
+    assert pauses.count == 1
+
+
 def test_many_wait_no_longer_than_the_settings_say(world: World) -> None:
-    for _ in range(FEW + 1):
-        world.submit("many.test")
+    submit(world, FEW + 1)
     pauses = Pauses()
     gather(side_with(world, gather_many=1e-9), pauses)
     assert pauses.count == 1
 
 
-def test_what_was_relayed_meanwhile_is_not_waited_with(world: World) -> None:
-    for _ in range(FEW):
-        world.submit("many.test")
-    more: Iterator[Callable[[], object]] = iter([lambda: world.submit("many.test"), world.run])
-    pauses = Pauses(meanwhile=lambda: next(more)())
-    gather(side_with(world), pauses)
-    assert pauses.count == 2
-
-
 def test_a_process_that_stops_does_not_wait(world: World) -> None:
-    for _ in range(FEW + 1):
-        world.submit("many.test")
+    submit(world, FEW + 1)
     pauses = Pauses(most=1)
     gather(side_with(world), pauses)
     assert pauses.count == 1
