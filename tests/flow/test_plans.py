@@ -1,6 +1,7 @@
 """No stage reads a whole table, however many requests there are."""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import event, text
 from pipeline.approve import past, waiting
 from pipeline.crypto import names
 from pipeline.database.engine import Database
+from pipeline.run.gathering import gather
 from pipeline.signer import browse, operate
 from pipeline.signer.audit.check_certificates import CHUNK, chunks
 from pipeline.states import SIGNER_STATES, State
@@ -260,6 +262,7 @@ def live(world: World) -> None:
     world.decide(accepted, "accept")
     world.decide(refused, "reject", reason="Not ours.")
     world.withdraw(withdrawn)
+    gather(world.web, threading.Event())
     world.time.move(days=31)
     world.sweep()
     ends = {
