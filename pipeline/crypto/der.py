@@ -75,6 +75,35 @@ def key_bits(spki: bytes) -> bytes:
     return spki[start + 1 : end]  # The first octet counts unused bits, of which there are none.
 
 
+def certificate_spki(certificate: bytes) -> bytes:
+    """Return the SubjectPublicKeyInfo of a certificate, as it stands there (RFC 5280 section 4.1; of
+    version 3).
+
+    Raises:
+        ValueError: when it is not one.
+    """
+    return _after(certificate, (_VERSION, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE))
+
+
+def request_spki(request: bytes) -> bytes:
+    """Return the SubjectPublicKeyInfo of a CSR, as it stands there (RFC 2986 section 4.1).
+
+    Raises:
+        ValueError: when it is not one.
+    """
+    return _after(request, (INTEGER, SEQUENCE))
+
+
+def _after(signed: bytes, tags: tuple[int, ...]) -> bytes:
+    """Return the sequence that follows elements with these tags, in what is signed."""
+    position, _ = _content(signed, 0, SEQUENCE)
+    position, _ = _content(signed, position, SEQUENCE)
+    for tag in tags:
+        _, position = _content(signed, position, tag)
+    _, end = _content(signed, position, SEQUENCE)
+    return signed[position:end]
+
+
 def utf8_string(element: bytes) -> str:
     """Return the text of an element that is a UTF8String and nothing more.
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from pipeline.approve import waiting
 from pipeline.broker.refusals import QUIET_TIME
-from pipeline.crypto import identity, jws
+from pipeline.crypto import der, identity, jws
 from pipeline.crypto.envelope import Envelope
 from pipeline.messages import Decision, Outcome, OutcomeBatch
 from pipeline.signer import tables as signer_tables
@@ -51,6 +51,17 @@ def audit_events(database: Any, table: Any) -> list[tuple[str, Any]]:
     with database.read() as connection:
         found = connection.execute(select(table.c.event, table.c.details).order_by(table.c.id))
         return [(row.event, row.details) for row in found]
+
+
+def test_a_certificate_for_the_same_key_in_other_octets_is_delivered(world: World) -> None:
+    pem = factories.openssl_key("ec:P-256")
+    compressed = factories.openssl("ec", "-conv_form", "compressed", octets=pem)
+    asked = ("req", "-new", "-key", "/dev/stdin", "-subj", "/", "-outform", "DER")
+    names = ("-addext", "subjectAltName=DNS:compressed.test")
+    csr = factories.openssl(*asked, *names, octets=compressed)
+    request_id = world.submit(csr=csr, run=True)
+    assert world.states(request_id) == ("issued", "issued")
+    assert der.certificate_spki(world.certificate(request_id)) != der.request_spki(csr)
 
 
 def test_a_certificate_for_another_key_is_refused_and_the_rest_of_its_batch_delivered(

@@ -12,10 +12,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
@@ -25,8 +25,10 @@ from pipeline.actors.web import bulk
 from pipeline.actors.web.side import WebSide
 from pipeline.actors.web.witness import witness
 from pipeline.broker.send import wake
+from pipeline.crypto import der
 from pipeline.crypto.certificates import certificate_from_der, public_key_of, request_from_der
 from pipeline.crypto.envelope import Received
+from pipeline.crypto.public_keys import spki
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among_given, insert_rows
@@ -170,16 +172,16 @@ def _move(row: AnyRow, outcome: Outcome, now: datetime, side: WebSide) -> Move:
 
 
 def _check_key(certificate: bytes, csr: bytes) -> None:
-    """A certificate for another key than the request's is of no use, and a sign of an attack."""
-    issued = public_key_of(certificate_from_der(certificate))
-    requested = public_key_of(request_from_der(csr))
-    if _spki(issued) != _spki(requested):
+    """A certificate for another key than the request's is of no use, and a sign of an attack.
+
+    The same octets are the same key. Of a point of a curve there are other octets: those keys are
+    compared.
+    """
+    issued = certificate_from_der(certificate)
+    if der.certificate_spki(certificate) == der.request_spki(csr):
+        return
+    if spki(public_key_of(issued)) != spki(public_key_of(request_from_der(csr))):
         raise _Unfit("the certificate is for another key than the request's")
-
-
-def _spki(key: Any) -> bytes:
-    octets: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return octets
 
 
 def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:

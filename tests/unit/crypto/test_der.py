@@ -2,8 +2,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pipeline.crypto import der
-from tests.factories import issuer
+from pipeline.crypto import der, public_keys
+from tests.factories import csr, issuer
 
 
 @pytest.mark.parametrize("length", [0, 1, 127, 128, 255, 256, 65535, 65536])
@@ -20,6 +20,23 @@ def test_a_certificate_put_together_again_is_the_same(kind: str) -> None:
     certificate = issuer(kind).certificate
     again = der.certificate(certificate.tbs_certificate_bytes, certificate.signature)
     assert again == certificate.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("kind", ["ec:P-256", "ed25519", "rsa:2048"])
+def test_the_key_is_found_in_certificates_and_csrs(kind: str) -> None:
+    certificate = issuer(kind).certificate
+    found = der.certificate_spki(certificate.public_bytes(Encoding.DER))
+    assert found == public_keys.spki(certificate.public_key())
+    octets = csr(key_kind=kind)
+    requested = x509.load_der_x509_csr(octets).public_key()
+    assert der.request_spki(octets) == public_keys.spki(requested)
+
+
+def test_what_is_cut_off_before_its_key_ends_has_none() -> None:
+    octets = csr()
+    for end in range(octets.index(der.request_spki(octets)) + 1):
+        with pytest.raises(ValueError, match=r"cut off|expected"):
+            der.request_spki(octets[:end])
 
 
 @pytest.mark.parametrize(
