@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, String, Text, cast, literal, select
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
@@ -13,12 +14,12 @@ from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among, insert_new, insert_rows, still
+from pipeline.database.sets import among_given, insert_new, still
 from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority, blocked_keys, issued_names
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.lint import LINTER
-from pipeline.signer.operate import suspended
+from pipeline.signer.operate import IS_SUSPENDED
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
 from pipeline.states import State
@@ -46,26 +47,46 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
     _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
 
+# Statements are built once: to build one costs more than to run it.
+_ASKED: Final = (
+    select(
+        submissions.c.request_id,
+        submissions.c.csr,
+        cast(submissions.c.profile, Text).label("profile"),
+        submissions.c.issuer,
+        tbs.c.serial,
+        tbs.c.issuer.label("tbs_issuer"),
+    )
+    .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
+    .where(among_given(submissions.c.request_id, "ids"))
+)
+_WANTED: Final = (
+    among_given(requests.c.id, "ids"),
+    still(requests.c.state, literal(State.WAITING_FOR_SIGNATURE, String)),
+)
+_STILL_WAITING: Final = select(requests.c.id).where(*_WANTED).with_for_update(read=True)
+_TO_SIGN: Final = (
+    select(
+        tbs.c.request_id,
+        tbs.c.serial,
+        tbs.c.issuer,
+        tbs.c.octets,
+        IS_SUSPENDED.label("suspended"),
+    )
+    .join_from(tbs, requests)
+    .where(*_WANTED)
+)
+
+
 def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profile]]:
     """Step 2: commit the TBS of each request that has none yet; the first stored one wins. What would
     be no good certificate, or is for a blocked key, gets no TBS."""
     with side.database.read() as connection:
-        rows = connection.execute(
-            select(
-                submissions.c.request_id,
-                submissions.c.csr,
-                submissions.c.profile,
-                submissions.c.issuer,
-                tbs.c.serial,
-                tbs.c.issuer.label("tbs_issuer"),
-            )
-            .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
-            .where(among(submissions.c.request_id, ids))
-        ).all()
+        rows = connection.execute(_ASKED, {"ids": ids}).all()
         read = {
             row.request_id: (
                 csrs.read(row.csr, verified=True),
-                Profile.from_snapshot(row.profile),
+                Profile.from_text(row.profile),
             )
             for row in rows
         }
@@ -121,22 +142,16 @@ def _note_use_of_keys(
 
 def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Keep operators from rejecting a request while its TBS is stored: signing begins with that."""
-    statement = (
-        select(requests.c.id)
-        .where(among(requests.c.id, ids), still(requests.c.state, State.WAITING_FOR_SIGNATURE))
-        .with_for_update(read=True)
-    )
-    return set(connection.scalars(statement))
+    return set(connection.scalars(_STILL_WAITING, {"ids": ids}))
 
 
 def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
     """Re-check, last before the key is used, that signing is not suspended and still wanted."""
     with side.database.read() as connection:
-        if suspended(connection):
-            raise Suspended("signing is suspended")
-        waiting = still(requests.c.state, State.WAITING_FOR_SIGNATURE)
-        statement = select(tbs).join_from(tbs, requests).where(among(requests.c.id, ids), waiting)
-        return connection.execute(statement).all()
+        rows = connection.execute(_TO_SIGN, {"ids": ids}).all()
+    if any(row.suspended for row in rows):
+        raise Suspended("signing is suspended")
+    return rows
 
 
 def _sign(side: SignerSide, row: AnyRow, csr: Csr, profile: Profile) -> bytes:
@@ -173,25 +188,24 @@ def _store(
 ) -> None:
     """Step 5: the first stored certificate wins, together with the state that says so."""
     now = side.now()
+    moves = [
+        move(row, State.ISSUED, now, details=issued_details(prepared[row.id], signed[row.id]))
+        for row in group
+    ]
+    rows = [
+        {
+            "request_id": row.id,
+            "serial": prepared[row.id].serial,
+            "issuer": prepared[row.id].issuer,
+            "certificate": signed[row.id],
+            "issued_at": now,
+        }
+        for row in group
+    ]
+    own = {certificates.c.request_id: rows, issued_names.REQUEST: issued_names.rows(names)}
     with side.database.write() as connection:
-        moves = [
-            move(row, State.ISSUED, now, details=issued_details(prepared[row.id], signed[row.id]))
-            for row in group
-        ]
-        issued = advance(connection, ledger, "sign", moves, now)
-        rows = [
-            {
-                "request_id": request_id,
-                "serial": prepared[request_id].serial,
-                "issuer": prepared[request_id].issuer,
-                "certificate": signed[request_id],
-                "issued_at": now,
-            }
-            for request_id in issued
-        ]
-        insert_rows(connection, certificates, rows)
-        issued_names.note(connection, {one: names[one] for one in issued})
-    if rows:
-        side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
-    for request_id in issued:
-        log.info("issued", request_id=request_id, serial=prepared[request_id].serial)
+        issued = sorted(advance(connection, ledger, "sign", moves, now, belonging=own))
+    if issued:
+        serials = [prepared[request_id].serial for request_id in issued]
+        side.mark.set(issued[-1], serials[-1])
+        log.info("issued", count=len(issued), request_ids=issued, serials=serials)

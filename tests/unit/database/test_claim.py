@@ -36,7 +36,7 @@ def claimed(database: Database, limit: int = 100, at: Any = NOW) -> Claim:
             now=at,
             lease=LEASE,
             limit=limit,
-            attempts=requests.c.attempts + 1,
+            counts="every",
         )
 
 
