@@ -39,6 +39,7 @@ class Prepared:
     same in all that look alike.
     """
 
+    issuer: Issuer = field(repr=False)
     tbs: bytes
     serial: int
     not_before: datetime
@@ -78,6 +79,7 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
     builder = extensions.add_own(builder, csr, critical_names=not named.rdns)
     certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
     return Prepared(
+        issuer,
         certificate.tbs_certificate_bytes,
         serial,
         not_before,
@@ -140,15 +142,25 @@ def verify(
         raise ItemFailed("the certificate and its profile differ on whether it is a CA")
 
 
-def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
-    """Check that a TBS recorded earlier can still be signed by this issuer.
+def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime, made: Prepared | None = None) -> None:
+    """Check that a recorded TBS can still be signed by this issuer.
+
+    ``made`` is what this process has just prepared: the very same TBS needs not be read again.
 
     Raises:
         ItemFailed: its validity is over, or it was made for another issuer.
     """
-    certificate = _load(assemble(tbs, b""))
-    if now > certificate.not_valid_after_utc:
+    if made is not None and made.tbs == tbs and made.issuer is issuer:
+        not_after = made.not_after
+    else:
+        not_after = _end_of_recorded(tbs, issuer)
+    if now > not_after:
         raise ItemFailed("the certificate's validity was over before it was signed")
+
+
+def _end_of_recorded(tbs: bytes, issuer: Issuer) -> datetime:
+    """Return the last second of validity of a TBS that was made for this issuer."""
+    certificate = _load(assemble(tbs, b""))
     try:
         named = extension_of(certificate, x509.AuthorityKeyIdentifier)
     except ValueError:
@@ -158,6 +170,7 @@ def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
     same_key = named == issuer.authority_key_identifier
     if certificate.issuer != issuer.certificate.subject or not same_key:
         raise ItemFailed("the recorded TBS was made for an issuer that is no longer there")
+    return certificate.not_valid_after_utc
 
 
 def _spki(certificate: x509.Certificate) -> bytes:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection, String, Text, cast, literal, select
 
-from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
@@ -17,11 +16,13 @@ from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among_given, insert_new, still
 from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority, blocked_keys, issued_names
+from pipeline.signer.authority import Prepared
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.lint import LINTER
 from pipeline.signer.operate import IS_SUSPENDED
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
+from pipeline.signer.verified import VERIFIED
 from pipeline.states import State
 
 log = structlog.get_logger(__name__)
@@ -40,9 +41,9 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
         Suspended: an operator has stopped all signing.
     """
     ids = [row.id for row in group]
-    asked = _prepare(side, ids)
+    asked, made = _prepare(side, ids)
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
-    signed = {one: _sign(side, row, *asked[one]) for one, row in prepared.items()}
+    signed = {one: _sign(side, row, *asked[one], made.get(one)) for one, row in prepared.items()}
     names = {one: asked[one][0].names for one in prepared}
     _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
@@ -78,14 +79,17 @@ _TO_SIGN: Final = (
 )
 
 
-def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profile]]:
+def _prepare(
+    side: SignerSide, ids: Sequence[str]
+) -> tuple[dict[str, tuple[Csr, Profile]], dict[str, Prepared]]:
     """Step 2: commit the TBS of each request that has none yet; the first stored one wins. What would
-    be no good certificate, or is for a blocked key, gets no TBS."""
+    be no good certificate, or is for a blocked key, gets no TBS. Return what is asked for, and what was
+    made of it now."""
     with side.database.read() as connection:
         rows = connection.execute(_ASKED, {"ids": ids}).all()
         read = {
             row.request_id: (
-                csrs.read(row.csr, verified=True),
+                VERIFIED.read(row.csr),
                 Profile.from_text(row.profile),
             )
             for row in rows
@@ -96,7 +100,8 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
     for csr in asked:
         if csr.key.fingerprint in blocked:
             raise ItemFailed(blocked[csr.key.fingerprint])
-    fresh = []
+    fresh: list[dict[str, Any]] = []
+    prepared = {}
     for row in rows:
         if row.serial is not None:
             continue
@@ -107,6 +112,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
         LINTER.ensure_clean(made, profile, every=side.settings.lint == "every")
         if made.not_after == issuer.not_after:
             log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
+        prepared[row.request_id] = made
         fresh.append(
             {
                 "request_id": row.request_id,
@@ -124,7 +130,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
         insert_new(connection, tbs, wanted, tbs.c.request_id)
         again = [row.tbs_issuer for row in rows if row.serial is not None]
         _note_use_of_keys(connection, [row["issuer"] for row in wanted], again, now)
-    return read
+    return read, prepared
 
 
 def _note_use_of_keys(
@@ -154,10 +160,12 @@ def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
     return rows
 
 
-def _sign(side: SignerSide, row: AnyRow, csr: Csr, profile: Profile) -> bytes:
+def _sign(
+    side: SignerSide, row: AnyRow, csr: Csr, profile: Profile, made: Prepared | None
+) -> bytes:
     """Steps 3 and 4: sign the stored bytes, assemble, compare with request and TBS."""
     issuer = _issuer(side, row.issuer)
-    authority.ensure_usable(row.octets, issuer, side.now())
+    authority.ensure_usable(row.octets, issuer, side.now(), made)
     certificate = authority.assemble(row.octets, authority.sign(row.octets, issuer))
     authority.verify(certificate, row.octets, csr, profile, issuer)
     return certificate

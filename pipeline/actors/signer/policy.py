@@ -35,6 +35,7 @@ from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, ledger, requests, submissions
+from pipeline.signer.verified import VERIFIED
 from pipeline.signer.waiting_times import waiting_times
 from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
@@ -133,6 +134,9 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
     if over:
         log.warning("rule-limit-reached", rules=over)
     _log(fresh)
+    for finding in fresh:
+        if finding.csr is not None and finding.state is State.WAITING_FOR_SIGNATURE:
+            VERIFIED.keep(finding.submission.csr, finding.csr)
     return fresh
 
 

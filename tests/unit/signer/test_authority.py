@@ -303,6 +303,21 @@ def test_a_recorded_tbs_is_usable_until_its_last_second_and_for_its_issuer_only(
         authority.ensure_usable(b"\x30\x00", by, NOW)
 
 
+def test_a_recorded_tbs_is_read_unless_it_is_the_one_just_made() -> None:
+    by = issuer()
+    made, other = (
+        authority.prepare(read_csr(), profile(), by, NOW, new_serial()) for _ in range(2)
+    )
+
+    authority.ensure_usable(made.tbs, by, made.not_after, made)
+    with pytest.raises(ItemFailed, match="was over"):
+        authority.ensure_usable(made.tbs, by, made.not_after + SECOND, made)
+    with pytest.raises(ItemFailed, match="no longer there"):
+        authority.ensure_usable(made.tbs, issuer("ec:P-384"), NOW, made)
+    with pytest.raises(ItemFailed, match="not the TBS"):
+        authority.ensure_usable(b"\x30\x00", by, NOW, other)
+
+
 def test_access_descriptions_and_usages_are_not_critical() -> None:
     made_by = profile(extended_key_usage=["client_auth"], ocsp=["http://ocsp.example.com"])
     extensions = certificate(read_csr(), made_by).extensions
