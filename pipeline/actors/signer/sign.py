@@ -4,7 +4,7 @@ WAITING_FOR_SIGNATURE → ISSUED, or → FAILED when a request fails by itself, 
 TBS can no longer be signed.
 
 1. Re-check that signing is not suspended and that our clock is not behind. 2. Build the certificate
-with a throw-away key and commit its TBS. 3. Sign exactly those bytes. 4. Assemble and compare.
+but for its signature and commit its TBS. 3. Sign exactly those bytes. 4. Assemble and compare.
 5. Store by compare-and-swap. After a crash step 3 runs again on the same TBS.
 
 The attempt is on record just before the work begins: the claim records the first ones, since these
