@@ -3,8 +3,8 @@
 What it looks at is the certificate that the library makes with a throw-away key, which differs from
 the real one in its signature alone; that it does is looked at, too. A look takes some ten times as long
 as to issue (docs/decisions/0027), so by default a process looks at the first certificate of each shape,
-and `httpca audit check-certificates` looks at every one afterwards. pkilint is imported when it is first
-needed: that takes half a second.
+and `httpca audit check-certificates` looks at every one afterwards. pkilint is imported when it is
+first needed: that takes half a second.
 """
 
 import logging
