@@ -50,6 +50,13 @@ class Database:
                     self.commit(connection)
 
     @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """Open a connection for changes each of which may be committed by itself: on PostgreSQL every
+        statement is a transaction of its own, without the round trips of BEGIN and COMMIT."""
+        with self.read() if self.dialect == "postgresql" else self.write() as connection:
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a connection that is not meant to write, for a single statement, or for several that
         need not agree: on PostgreSQL each sees what is committed when it begins."""

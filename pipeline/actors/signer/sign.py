@@ -74,7 +74,7 @@ _BEFORE: Final = select(IS_SUSPENDED.label("suspended"), LAST_ENTRY.label("last_
 def _claim(side: SignerSide) -> Claim:
     """Claim what is due. That puts the first attempt on record: what has none is begun at once."""
     worker = side.settings.worker
-    with side.database.write() as connection:
+    with side.database.change() as connection:
         now = side.now()
         before = connection.execute(_BEFORE).one()
         if before.suspended:
@@ -101,7 +101,7 @@ def _begin(side: SignerSide, claimed: Claim, row: Claimed) -> bool:
         .where(claimed.holds([row.id]), still(requests.c.state, State.WAITING_FOR_SIGNATURE))
         .values(attempts=row.attempts + 1)
     )
-    with side.database.write() as connection:
+    with side.database.change() as connection:
         return connection.execute(statement).rowcount > 0
 
 

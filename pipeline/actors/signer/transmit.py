@@ -42,7 +42,7 @@ Untold = AnyRow
 def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
     """Claim what is untold and due, publish it, mark it; wake another after a full batch."""
     worker = side.settings.worker
-    with side.database.write() as connection:
+    with side.database.change() as connection:
         claimed = claim(
             connection,
             requests,
@@ -137,7 +137,7 @@ def _mark(side: SignerSide, group: Sequence[Untold]) -> None:
     by_revision: defaultdict[int, list[str]] = defaultdict(list)
     for row in group:
         by_revision[row.revision].append(row.id)
-    with side.database.write() as connection:
+    with side.database.change() as connection:
         for revision, ids in by_revision.items():
             connection.execute(_MARK, {"ids": ids, "told": revision})
 
