@@ -129,6 +129,14 @@ def _values(table: Table, due: str, counts: Counts) -> dict[str, Any]:
     return values
 
 
+def is_due(database: Database, claimed: Claim, condition: TextClause, now: datetime) -> bool:
+    """Say whether there is more to claim, which whoever has claimed all that it may should look for: to
+    wake another for nothing costs more."""
+    with database.read() as connection:
+        statement = _due(claimed.table, claimed.due, condition, ("id",))
+        return connection.execute(statement, {"now_": now, "limit_": 1}).first() is not None
+
+
 def pull_back(
     connection: Connection,
     table: Table,

@@ -24,7 +24,7 @@ from pipeline.actors.patience import Patience, is_infrastructure
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
-from pipeline.database.claim import Claim, claim
+from pipeline.database.claim import Claim, claim, is_due
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import still
 from pipeline.errors import ClockBehind, ItemFailed, KeyUnavailable
@@ -64,7 +64,8 @@ def sign(side: SignerSide, patience: Patience, _received: Received) -> None:
                 patience(partial(_issue, side, [row]), keep=keep)
     if claimed.rows:
         wake(side.send, TRANSMIT)
-    if len(claimed.rows) == side.settings.worker.batch:
+    full = len(claimed.rows) == side.settings.worker.batch
+    if full and is_due(side.database, claimed, TO_SIGN, side.now()):
         wake(side.send, SIGN)
 
 

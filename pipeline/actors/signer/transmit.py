@@ -15,7 +15,7 @@ from sqlalchemy import Integer, bindparam, select, update
 from pipeline.actors.patience import Patience
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
-from pipeline.database.claim import Claim, claim
+from pipeline.database.claim import Claim, claim, is_due
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among_given
 from pipeline.errors import MessageRefused
@@ -40,7 +40,7 @@ Untold = AnyRow
 
 
 def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
-    """Claim what is untold and due, publish it, mark it; wake another after a full batch."""
+    """Claim what is untold and due, publish it, mark it; wake another when there is more."""
     worker = side.settings.worker
     with side.database.change() as connection:
         claimed = claim(
@@ -55,7 +55,8 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
     if not claimed.rows:
         return
     patience(partial(_tell, side, claimed.ids), keep=partial(_keep, side, claimed))
-    if len(claimed.rows) == worker.batch:
+    full = len(claimed.rows) == worker.batch
+    if full and is_due(side.database, claimed, TO_TELL, side.now()):
         wake(side.send, TRANSMIT)
 
 
