@@ -5,6 +5,7 @@ from typing import Final
 SEQUENCE: Final = 0x30
 BIT_STRING: Final = 0x03
 INTEGER: Final = 0x02
+OCTET_STRING: Final = 0x04
 UTF8_STRING: Final = 0x0C
 _VERSION: Final = 0xA0
 _LONG_FORM: Final = 0x80
@@ -49,6 +50,30 @@ def encode(tag: int, content: bytes) -> bytes:
         return bytes((tag, length)) + content
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes((tag, _LONG_FORM | len(octets))) + octets + content
+
+
+def content(element: bytes) -> bytes:
+    """Return the content of one element.
+
+    Raises:
+        ValueError: when it is cut off.
+    """
+    start, end = _content(element, 0, element[0])
+    return element[start:end]
+
+
+def elements(octets: bytes) -> list[bytes]:
+    """Return the elements that follow one another in these octets.
+
+    Raises:
+        ValueError: when the last one is cut off.
+    """
+    found, position = [], 0
+    while position < len(octets):
+        _, end = _content(octets, position, octets[position])
+        found.append(octets[position:end])
+        position = end
+    return found
 
 
 def _signature_algorithm(tbs: bytes) -> bytes:

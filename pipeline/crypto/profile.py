@@ -180,12 +180,17 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         return _read(msgspec.json.encode(snapshot))
 
+    @staticmethod
+    def from_text(snapshot: str) -> "Profile":
+        """Return the same for the text of a snapshot in JSON."""
+        return _read(snapshot)
+
 
 _DECODER: Final = msgspec.json.Decoder(Profile)
 """Made at import: see ``pipeline.messages``."""
 
 
 @lru_cache(maxsize=256)
-def _read(snapshot: bytes) -> Profile:
+def _read(snapshot: bytes | str) -> Profile:
     """Read a snapshot once: many requests have the same, and each is looked through for problems."""
     return _DECODER.decode(snapshot)

@@ -8,11 +8,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from pipeline.database.sets import Belonging, among, insert_new, insert_rows, still
+from pipeline.database.sets import (
+    Belonging,
+    among_given,
+    insert_all,
+    insert_new,
+    insert_rows,
+    still,
+)
 from pipeline.states import State, Transitions
 
 
@@ -59,11 +68,13 @@ def advance(
     moves: Iterable[Move],
     now: datetime,
     held: ColumnElement[bool] | None = None,
+    belonging: Belonging | None = None,
 ) -> set[str]:
     """Make those moves whose rows still are as they were read; return the ids of the rows moved.
 
     The rest was moved by somebody else meanwhile, which is normal. ``held`` is a further condition
-    that rows must meet: that of a claim.
+    that rows must meet: that of a claim. With each row that is moved, what belongs to it is inserted
+    into other tables.
 
     Raises:
         ForbiddenTransition: ``maker`` may not make such a move.
@@ -76,28 +87,50 @@ def advance(
     moved: set[str] = set()
     entries = []
     for (source, target, revision, new_revision, values), group in groups.items():
-        table = ledger.requests
-        statement = (
-            update(table)
-            .where(
-                among(table.c.id, [move.request_id for move in group]),
-                still(table.c.state, source),
-                still(table.c.revision, revision),
-            )
-            .values(state=target, revision=new_revision, changed_at=now, **dict(values))
-            .returning(table.c.id)
-        )
+        statement = _moving(ledger.requests, tuple(name for name, _ in values))
+        given = {
+            "ids_": [move.request_id for move in group],
+            "source_": source,
+            "revision_": revision,
+            "new_state": target,
+            "new_revision": new_revision,
+            "new_changed_at": now,
+            **{f"new_{name}": value for name, value in values},
+        }
         if held is not None:
             statement = statement.where(held)
-        done = set(connection.scalars(statement))
+        done = set(connection.scalars(statement, given))
         moved |= done
         entries += [
             _entry(maker, move.request_id, source, target, new_revision, move.details, now)
             for move in group
             if move.request_id in done
         ]
-    insert_rows(connection, ledger.audit, entries)
+    further = {ledger.audit.c.request_id: entries, **(belonging or {})}
+    insert_all(
+        connection,
+        (
+            (owner.table, [row for row in rows if row[owner.name] in moved])
+            for owner, rows in further.items()
+        ),
+    )
     return moved
+
+
+@cache
+def _moving(table: Table, names: tuple[str, ...]) -> ReturningUpdate[tuple[Any]]:
+    """Return the statement that moves rows and sets these further columns."""
+    changed = ("state", "revision", "changed_at", *names)
+    return (
+        update(table)
+        .where(
+            among_given(table.c.id, "ids_"),
+            still(table.c.state, bindparam("source_", type_=table.c.state.type)),
+            still(table.c.revision, bindparam("revision_", type_=table.c.revision.type)),
+        )
+        .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in changed})
+        .returning(table.c.id)
+    )
 
 
 def admit(
@@ -139,7 +172,7 @@ def record(
 ) -> None:
     """Write an audit entry for something that is no state change."""
     entry = {"at": now, "event": event, "request_id": request_id, "details": dict(details)}
-    connection.execute(insert(audit), [entry])
+    insert_rows(connection, audit, [entry])
 
 
 def _check(ledger: Ledger, source: State | None, target: State, maker: str) -> None:

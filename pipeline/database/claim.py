@@ -9,12 +9,29 @@ whoever makes it due meanwhile takes it out of the claim.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Table, TextClause, and_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    TextClause,
+    UpdateBase,
+    and_,
+    bindparam,
+    case,
+    select,
+    update,
+)
 
 from pipeline.database.engine import AnyRow, Database
 from pipeline.database.sets import among, still
+
+Counts = Literal["none", "first", "every"]
+"""Which attempts a claim puts on record: those of rows that have none yet, or of every row."""
 
 
 @dataclass
@@ -52,35 +69,72 @@ def claim(
     now: datetime,
     lease: timedelta,
     limit: int,
-    returning: Iterable[str] = ("id",),
-    **values: Any,
+    returning: tuple[str, ...] = ("id",),
+    counts: Counts = "none",
 ) -> Claim:
     """Claim at most ``limit`` rows that match ``condition`` and are due in column ``due``.
 
-    ``condition`` is the one of the partial index on ``due``. ``values`` are set in the same
-    statement. On PostgreSQL rows that another is claiming at this moment are passed over; SQLite
-    has one writer at a time.
+    ``condition`` is the one of the partial index on ``due``. ``returning`` are columns, as they were
+    before the claim; ``counts`` are the attempts that it puts on record itself. On PostgreSQL rows that
+    another is claiming at this moment are passed over; SQLite has one writer at a time.
     """
-    column = table.c[due]
+    until = now + lease
+    given = {"now_": now, "until_": until, "limit_": limit}
+    if connection.dialect.name == "postgresql":
+        statement = _claiming(table, due, condition, returning, counts)
+        return Claim(table, due, connection.execute(statement, given).all(), until)
+    rows = connection.execute(_due(table, due, condition, returning), given).all()
+    moved = update(table).values(_values(table, due, counts))
+    connection.execute(moved.where(among(table.c.id, [row.id for row in rows])), given)
+    return Claim(table, due, rows, until)
+
+
+@cache
+def _claiming(
+    table: Table, due: str, condition: TextClause, returning: tuple[str, ...], counts: Counts
+) -> UpdateBase:
     # Materialized: else PostgreSQL may run the sub-select once for every row that is due, and each
     # run passes over what the one before has locked, so that the limit would limit nothing.
     chosen = (
-        select(table.c.id)
-        .where(condition, column <= now)
-        .order_by(column)
-        .limit(limit)
+        _due(table, due, condition, returning)
         .with_for_update(skip_locked=True)
         .cte("chosen")
         .prefix_with("MATERIALIZED")
     )
-    until = now + lease
-    statement = (
+    return (
         update(table)
         .where(table.c.id == chosen.c.id)
-        .values({due: until, **values})
-        .returning(*(table.c[name] for name in returning))
+        .values(_values(table, due, counts))
+        .returning(*chosen.c)
     )
-    return Claim(table, due, connection.execute(statement).all(), until)
+
+
+@cache
+def _due(table: Table, due: str, condition: TextClause, columns: tuple[str, ...]) -> Select[Any]:
+    column = table.c[due]
+    return (
+        select(*(table.c[name] for name in columns))
+        .where(condition, column <= bindparam("now_"))
+        .order_by(column)
+        .limit(bindparam("limit_", type_=Integer))
+    )
+
+
+def _values(table: Table, due: str, counts: Counts) -> dict[str, Any]:
+    values: dict[str, Any] = {due: bindparam("until_", type_=table.c[due].type)}
+    if counts == "every":
+        values["attempts"] = table.c.attempts + 1
+    elif counts == "first":
+        values["attempts"] = case((table.c.attempts == 0, 1), else_=table.c.attempts)
+    return values
+
+
+def is_due(database: Database, claimed: Claim, condition: TextClause, now: datetime) -> bool:
+    """Say whether there is more to claim, which whoever has claimed all that it may should look for: to
+    wake another for nothing costs more."""
+    with database.read() as connection:
+        statement = _due(claimed.table, claimed.due, condition, ("id",))
+        return connection.execute(statement, {"now_": now, "limit_": 1}).first() is not None
 
 
 def pull_back(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import URL, Connection, Row, create_engine, event, make_url
 from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -47,6 +48,13 @@ class Database:
                 yield connection
                 if transaction.is_active:
                     self.commit(connection)
+
+    @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """Open a connection for changes each of which may be committed by itself: on PostgreSQL every
+        statement is a transaction of its own, without the round trips of BEGIN and COMMIT."""
+        with self.read() if self.dialect == "postgresql" else self.write() as connection:
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -94,7 +102,11 @@ def open_database(
 
 def _sqlite(url: URL, *, read_only: bool) -> Engine:
     engine = create_engine(
-        url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY, "check_same_thread": False}
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": SQLITE_BUSY, "check_same_thread": False},
+        json_serializer=_json,
+        json_deserializer=msgspec.json.decode,
     )
 
     @event.listens_for(engine, "connect")
@@ -123,6 +135,8 @@ def _postgresql(url: URL, pool_size: int, settings: Iterable[str]) -> Engine:
         # All are kept, also those of the busiest moment: each one costs the server a new process.
         pool_size=2 * pool_size,
         max_overflow=0,
+        json_serializer=_json,
+        json_deserializer=msgspec.json.decode,
         pool_pre_ping=False,
         pool_use_lifo=True,
         connect_args={"application_name": "httpca", **NOTICE_A_DEAD_SERVER}
@@ -131,6 +145,10 @@ def _postgresql(url: URL, pool_size: int, settings: Iterable[str]) -> Engine:
     event.listen(engine, "handle_error", _leave_out_details)
     event.listen(engine, "connect", _ids_as_text)
     return engine
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _ids_as_text(connection: Any, _record: ConnectionPoolEntry) -> None:

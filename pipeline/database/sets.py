@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 from sqlalchemy import (
+    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -33,13 +34,15 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
-from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
 
+Rows = Sequence[Mapping[str, Any]]
+"""Values by the names of columns; all rows of one table name the same columns."""
+
 
 class _Texts(TypeDecorator[Sequence[str]]):
-    """A list of texts, or of request ids: an array on PostgreSQL, JSON on SQLite."""
+    """A list of texts, or of request ids, as one text: an array on PostgreSQL, JSON on SQLite."""
 
     impl = String
     cache_ok = True
@@ -48,20 +51,21 @@ class _Texts(TypeDecorator[Sequence[str]]):
         super().__init__()
         self.ids = ids
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type on this database."""
-        kind: TypeEngine[Any] = String()
-        if dialect.name == "postgresql":
-            kind = postgresql.ARRAY(String)
-        return dialect.type_descriptor(kind)
-
-    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Iterable[str] | None, dialect: Dialect) -> str | None:
         """Return the list as the database takes it; SQLite keeps ids without hyphens."""
-        if value is None or dialect.name == "postgresql":
-            return value
-        if self.ids:
-            value = [one.replace("-", "") for one in value]
-        return msgspec.json.encode(value).decode()
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return _array(value)
+        texts = [one.replace("-", "") for one in value] if self.ids else list(value)
+        return msgspec.json.encode(texts).decode()
+
+
+def _array(texts: Iterable[str]) -> str:
+    """Return an array as PostgreSQL reads it (its section "Array Input and Output Syntax"), which costs
+    a tenth of what the driver takes to write a list."""
+    escaped = (one.replace("\\", "\\\\").replace('"', '\\"') for one in texts)
+    return "{" + ",".join([f'"{one}"' for one in escaped]) + "}"
 
 
 class _Among(FunctionElement[bool]):
@@ -76,13 +80,12 @@ class _Among(FunctionElement[bool]):
 
 def among(which: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that a column of texts or request ids has one of these values."""
-    values = [str(value) for value in values]
-    return _Among(which, bindparam(None, values, type_=_texts(which)))
+    return _Among(which, bindparam(None, [str(value) for value in values], type_=_texts(which)))
 
 
 def among_given(which: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """Return the same condition for a statement that is built once: its list of values is the
-    parameter ``name``."""
+    """Return the same condition for a statement that is built once: it is executed with the values as
+    its parameter ``name``."""
     return _Among(which, bindparam(name, type_=_texts(which)))
 
 
@@ -93,9 +96,9 @@ def _texts(which: ColumnElement[Any]) -> _Texts:
 @compiles(_Among, "postgresql")
 def _by_array(element: _Among, compiler: SQLCompiler, **further: Any) -> str:
     which, values = element.clauses
-    cast = "::uuid[]" if isinstance(which.type, Uuid) else ""
-    array = compiler.process(values, **further)
-    return f"{compiler.process(which, **further)} = ANY ({array}{cast})"
+    kind = "uuid" if isinstance(which.type, Uuid) else "varchar"
+    array = f"CAST({compiler.process(values, **further)} AS {kind}[])"
+    return f"{compiler.process(which, **further)} = ANY ({array})"
 
 
 @compiles(_Among)
@@ -105,7 +108,7 @@ def _by_json(element: _Among, compiler: SQLCompiler, **further: Any) -> str:
     return f"{compiler.process(which, **further)} IN (SELECT value FROM {array})"  # noqa: S608
 
 
-def still(which: ColumnElement[T], value: T) -> ColumnElement[bool]:
+def still(which: ColumnElement[T], value: T | BindParameter[T]) -> ColumnElement[bool]:
     """Return the condition that a column has this value, in a row that is found by its id.
 
     PostgreSQL uses no index for IS NOT DISTINCT FROM. For an equation it might, and read all rows in
@@ -114,25 +117,31 @@ def still(which: ColumnElement[T], value: T) -> ColumnElement[bool]:
     return which.is_not_distinct_from(value)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows, which all give values to the same columns."""
-    if not rows:
-        return
+    insert_all(connection, [(table, rows)])
+
+
+def insert_all(connection: Connection, groups: Iterable[tuple[Table, Rows]]) -> None:
+    """Insert rows into several tables, in this order; on PostgreSQL by one statement."""
+    filled = [(table, rows) for table, rows in groups if rows]
     if connection.dialect.name == "sqlite":
-        connection.execute(sqlite.insert(table), list(rows))
-        return
-    names, written = _written(table, rows)
-    connection.execute(_inserting(table, names), {"rows": written})
+        for table, rows in filled:
+            connection.execute(sqlite.insert(table), list(rows))
+    elif filled:
+        written = [(table, *_written(table, rows)) for table, rows in filled]
+        statement = _inserting_all(*((table, names) for table, names, _ in written))
+        connection.execute(statement, {f"rows_{n}": json for n, (*_, json) in enumerate(written)})
 
 
-Belonging = Mapping[Column[Any], Sequence[Mapping[str, Any]]]
+Belonging = Mapping[Column[Any], Rows]
 """Rows of other tables, by the column that names the row which they belong to."""
 
 
 def insert_new(
     connection: Connection,
     table: Table,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     key: Column[Any],
     belonging: Belonging | None = None,
 ) -> set[Any]:
@@ -158,7 +167,7 @@ def insert_new(
     return set(done.scalars())
 
 
-def _written(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], str]:
+def _written(table: Table, rows: Rows) -> tuple[tuple[str, ...], str]:
     """Return the names of the columns that are given, and the rows as JSON."""
     given = _defaults(table)
     names = tuple({**given, **rows[0]})
@@ -179,8 +188,13 @@ def _defaults(table: Table) -> dict[str, Any]:
 
 
 @cache
-def _inserting(table: Table, names: tuple[str, ...]) -> Executable:
-    return text(_from_json(table, names, "rows"))
+def _inserting_all(*groups: tuple[Table, tuple[str, ...]]) -> Executable:
+    """Return the one statement that inserts into all of these tables."""
+    *others, last = [
+        _from_json(table, names, f"rows_{n}") for n, (table, names) in enumerate(groups)
+    ]
+    steps = ", ".join(f"part_{n} AS ({one})" for n, one in enumerate(others))
+    return text(f"WITH {steps} {last}" if steps else last)
 
 
 @cache

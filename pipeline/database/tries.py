@@ -7,15 +7,27 @@ transaction of its own. Such items are worked on alone; after too many attempts 
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, case, delete, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    case,
+    delete,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.clock import Clock
 from pipeline.database.columns import UtcDateTime
 from pipeline.database.engine import Database
-from pipeline.database.sets import among
+from pipeline.database.sets import among, among_given
 
 FORGIVEN_AFTER: Final = timedelta(days=1)
 """After so long an item is tried anew: the program may have been mended meanwhile."""
@@ -53,9 +65,8 @@ class Tries:
         found = set(items)
         if redelivered or not found:
             return found
-        column = self._table.c.item
         with self._database.read() as connection:
-            return set(connection.scalars(select(column).where(among(column, found))))
+            return set(connection.scalars(_counted(self._table), {"items": found}))
 
     def begin(self, item: str) -> bool:
         """Put an attempt on record; return False when there were too many before."""
@@ -103,3 +114,8 @@ class Tries:
                 ).returning(table.c.attempts)
             ).scalar_one()
         return attempts
+
+
+@cache
+def _counted(table: Table) -> Select[tuple[str]]:
+    return select(table.c.item).where(among_given(table.c.item, "items"))

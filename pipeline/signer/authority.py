@@ -23,7 +23,7 @@ from pipeline.crypto.certificates import (
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable, Refused
-from pipeline.signer import extensions, throw_away
+from pipeline.signer import extensions, throw_away, to_be_signed
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.shape import Shape, shape_of
 
@@ -33,18 +33,31 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A certificate but for its signature. ``not_after`` is the last second that it is valid in.
-
-    ``certificate`` (DER) is the same with the signature of a throw-away key; ``shape`` is what is the
-    same in all that look alike.
+    """A certificate but for its signature. ``not_after`` is the last second that it is valid in;
+    ``shape`` what is the same in all that look alike; ``by_library`` makes the same with a throw-away
+    key.
     """
 
+    issuer: Issuer = field(repr=False)
     tbs: bytes
     serial: int
     not_before: datetime
     not_after: datetime
-    certificate: bytes = field(repr=False)
     shape: Shape = field(repr=False)
+    by_library: Callable[[], x509.Certificate] = field(repr=False)
+
+    @property
+    def certificate(self) -> bytes:
+        """The same certificate (DER), as the library makes it and with the signature of a throw-away
+        key.
+
+        Raises:
+            ItemFailed: the library makes another TBS of it, so that nothing may be signed.
+        """
+        certificate = self.by_library()
+        if certificate.tbs_certificate_bytes != self.tbs:
+            raise ItemFailed("the certificate was not put together as it was meant")
+        return certificate.public_bytes(Encoding.DER)
 
 
 def new_serial(random_octets: Callable[[int], bytes]) -> int:
@@ -62,29 +75,29 @@ def prepare(csr: Csr, profile: Profile, issuer: Issuer, now: datetime, serial: i
         ItemFailed: when the issuer is not valid now, or may not issue such a certificate.
     """
     not_before, not_after = _validity(profile, issuer, now)
-    # The CA key is not touched until the TBS is committed: a throw-away key stands in for it.
-    stand_in = throw_away.key_like(issuer.kind)
     named = _subject(csr, profile)
     _ensure_below(named, profile, issuer)
-    builder = (
-        extensions.builder_for(profile, csr.key.family, issuer)
-        .subject_name(named)
-        .public_key(csr.public_key)
-        .serial_number(serial)
-        .not_valid_before(not_before)
-        .not_valid_after(not_after)
-    )
     # Without a subject, the names are the only identity (RFC 5280 section 4.2.1.6).
-    builder = extensions.add_own(builder, csr, critical_names=not named.rdns)
-    certificate = builder.sign(stand_in.private_key, stand_in.signature_hash)
-    return Prepared(
-        certificate.tbs_certificate_bytes,
-        serial,
-        not_before,
-        not_after,
-        certificate.public_bytes(Encoding.DER),
-        shape_of(csr, profile, issuer, named, not_before, not_after),
-    )
+    own = extensions.own(csr, critical_names=not named.rdns)
+    frame = to_be_signed.frame_for(profile, csr.key.family, issuer)
+    tbs = to_be_signed.encode(frame, serial, not_before, not_after, named, csr.spki, own)
+
+    def by_library() -> x509.Certificate:
+        # The CA key is not touched until the TBS is committed: a throw-away key stands in for it.
+        stand_in = throw_away.key_like(issuer.kind)
+        builder = (
+            extensions.builder_for(profile, csr.key.family, issuer)
+            .subject_name(named)
+            .public_key(csr.public_key)
+            .serial_number(serial)
+            .not_valid_before(not_before)
+            .not_valid_after(not_after)
+        )
+        builder = extensions.add_own(builder, own)
+        return builder.sign(stand_in.private_key, stand_in.signature_hash)
+
+    shape = shape_of(csr, profile, issuer, named, not_before, not_after)
+    return Prepared(issuer, tbs, serial, not_before, not_after, shape, by_library)
 
 
 def sign(tbs: bytes, issuer: Issuer) -> bytes:
@@ -140,15 +153,25 @@ def verify(
         raise ItemFailed("the certificate and its profile differ on whether it is a CA")
 
 
-def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
-    """Check that a TBS recorded earlier can still be signed by this issuer.
+def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime, made: Prepared | None = None) -> None:
+    """Check that a recorded TBS can still be signed by this issuer.
+
+    ``made`` is what this process has just prepared: the very same TBS needs not be read again.
 
     Raises:
         ItemFailed: its validity is over, or it was made for another issuer.
     """
-    certificate = _load(assemble(tbs, b""))
-    if now > certificate.not_valid_after_utc:
+    if made is not None and made.tbs == tbs and made.issuer is issuer:
+        not_after = made.not_after
+    else:
+        not_after = _end_of_recorded(tbs, issuer)
+    if now > not_after:
         raise ItemFailed("the certificate's validity was over before it was signed")
+
+
+def _end_of_recorded(tbs: bytes, issuer: Issuer) -> datetime:
+    """Return the last second of validity of a TBS that was made for this issuer."""
+    certificate = _load(assemble(tbs, b""))
     try:
         named = extension_of(certificate, x509.AuthorityKeyIdentifier)
     except ValueError:
@@ -158,6 +181,7 @@ def ensure_usable(tbs: bytes, issuer: Issuer, now: datetime) -> None:
     same_key = named == issuer.authority_key_identifier
     if certificate.issuer != issuer.certificate.subject or not same_key:
         raise ItemFailed("the recorded TBS was made for an issuer that is no longer there")
+    return certificate.not_valid_after_utc
 
 
 def _spki(certificate: x509.Certificate) -> bytes:

@@ -20,7 +20,7 @@ from pipeline.crypto import key_lists
 from pipeline.crypto.csr import Csr
 from pipeline.database.advance import record
 from pipeline.database.engine import AnyRow, Database
-from pipeline.database.sets import among
+from pipeline.database.sets import among_given
 from pipeline.signer.operate import NotPossible, check_reason
 from pipeline.signer.tables import audit, blocked_keys, certificates, submissions, tbs
 
@@ -36,6 +36,9 @@ _CHUNK: Final = 1000
 _NAMED_IN_AUDIT: Final = 20
 
 
+_BLOCKED: Final = select(blocked_keys).where(among_given(blocked_keys.c.name, "names"))
+
+
 def reasons(connection: Connection, csrs: Iterable[Csr], own: Collection[str]) -> dict[str, str]:
     """Return, by fingerprint, the sentence to a requester for each CSR whose key is blocked.
 
@@ -48,7 +51,7 @@ def reasons(connection: Connection, csrs: Iterable[Csr], own: Collection[str]) -
     }
     if not by_name:
         return {}
-    rows = connection.execute(select(blocked_keys).where(among(blocked_keys.c.name, by_name)))
+    rows = connection.execute(_BLOCKED, {"names": list(by_name)})
     found = {by_name[row.name]: _sentence(row) for row in rows}
     return found | {one: OWN_KEY for one in by_name.values() if one in own}
 

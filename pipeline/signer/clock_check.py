@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from pipeline.errors import ClockBehind
 from pipeline.signer.tables import audit
@@ -12,13 +12,16 @@ TOLERANCE: Final = timedelta(seconds=5)
 """How far apart the clocks of several signer hosts may be."""
 
 
-def ensure_not_behind(connection: Connection, now: datetime) -> None:
-    """Compare our clock with the audit's last entry.
+LAST_ENTRY: Final = select(audit.c.at).order_by(audit.c.id.desc()).limit(1).scalar_subquery()
+"""The time of the audit's last entry, for a statement that asks for more; NULL when there is none."""
+
+
+def ensure_not_behind(last: datetime | None, now: datetime) -> None:
+    """Compare our clock with the time of the audit's last entry.
 
     Raises:
         ClockBehind: the clock was set back, or the entry was written by a clock that was ahead.
     """
-    last = connection.scalar(select(audit.c.at).order_by(audit.c.id.desc()).limit(1))
     if last is not None and now < last - TOLERANCE:
         raise ClockBehind(
             f"our clock says {now:%Y-%m-%d %H:%M:%S} UTC, but our last audit entry is of "

@@ -32,16 +32,28 @@ def builder_for(profile: Profile, key_family: str, issuer: Issuer) -> x509.Certi
     return builder.add_extension(issuer.authority_key_identifier, critical=False)
 
 
-def add_own(
-    builder: x509.CertificateBuilder, csr: Csr, critical_names: bool
-) -> x509.CertificateBuilder:
-    """Return the builder with the extensions that are a certificate's own: its key and names."""
+class Own(NamedTuple):
+    """The extensions that are a certificate's own: of its key, and of its names if it has any."""
+
+    key_identifier: x509.SubjectKeyIdentifier
+    names: x509.SubjectAlternativeName | None
+    critical_names: bool
+
+
+def own(csr: Csr, *, critical_names: bool) -> Own:
+    """Return the own extensions of a certificate for a CSR."""
     identifier = x509.SubjectKeyIdentifier(public_keys.identifier(csr.spki))
-    builder = builder.add_extension(identifier, critical=False)
-    if not csr.names:
+    names = [general_name(name) for name in csr.names]
+    san = x509.SubjectAlternativeName(names) if names else None
+    return Own(identifier, san, critical_names)
+
+
+def add_own(builder: x509.CertificateBuilder, own: Own) -> x509.CertificateBuilder:
+    """Return the builder with the extensions that are a certificate's own."""
+    builder = builder.add_extension(own.key_identifier, critical=False)
+    if own.names is None:
         return builder
-    san = x509.SubjectAlternativeName([general_name(name) for name in csr.names])
-    return builder.add_extension(san, critical=critical_names)
+    return builder.add_extension(own.names, critical=own.critical_names)
 
 
 def general_name(name: Name) -> x509.GeneralName:

@@ -3,24 +3,26 @@
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, String, Text, cast, literal, select
 
-from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among, insert_new, insert_rows, still
+from pipeline.database.sets import among_given, insert_new, still
 from pipeline.errors import HttpcaError, ItemFailed
 from pipeline.signer import authority, blocked_keys, issued_names
+from pipeline.signer.authority import Prepared
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.lint import LINTER
-from pipeline.signer.operate import suspended
+from pipeline.signer.operate import IS_SUSPENDED
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
+from pipeline.signer.verified import VERIFIED
 from pipeline.states import State
 
 log = structlog.get_logger(__name__)
@@ -39,33 +41,56 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
         Suspended: an operator has stopped all signing.
     """
     ids = [row.id for row in group]
-    asked = _prepare(side, ids)
+    asked, made = _prepare(side, ids)
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
-    signed = {one: _sign(side, row, *asked[one]) for one, row in prepared.items()}
+    signed = {one: _sign(side, row, *asked[one], made.get(one)) for one, row in prepared.items()}
     names = {one: asked[one][0].names for one in prepared}
     _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
 
-def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profile]]:
+# Statements are built once: to build one costs more than to run it.
+_ASKED: Final = (
+    select(
+        submissions.c.request_id,
+        submissions.c.csr,
+        cast(submissions.c.profile, Text).label("profile"),
+        submissions.c.issuer,
+        tbs.c.serial,
+        tbs.c.issuer.label("tbs_issuer"),
+    )
+    .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
+    .where(among_given(submissions.c.request_id, "ids"))
+)
+_WANTED: Final = (
+    among_given(requests.c.id, "ids"),
+    still(requests.c.state, literal(State.WAITING_FOR_SIGNATURE, String)),
+)
+_STILL_WAITING: Final = select(requests.c.id).where(*_WANTED).with_for_update(read=True)
+_TO_SIGN: Final = (
+    select(
+        tbs.c.request_id,
+        tbs.c.serial,
+        tbs.c.issuer,
+        tbs.c.octets,
+        IS_SUSPENDED.label("suspended"),
+    )
+    .join_from(tbs, requests)
+    .where(*_WANTED)
+)
+
+
+def _prepare(
+    side: SignerSide, ids: Sequence[str]
+) -> tuple[dict[str, tuple[Csr, Profile]], dict[str, Prepared]]:
     """Step 2: commit the TBS of each request that has none yet; the first stored one wins. What would
-    be no good certificate, or is for a blocked key, gets no TBS."""
+    be no good certificate, or is for a blocked key, gets no TBS. Return what is asked for, and what was
+    made of it now."""
     with side.database.read() as connection:
-        rows = connection.execute(
-            select(
-                submissions.c.request_id,
-                submissions.c.csr,
-                submissions.c.profile,
-                submissions.c.issuer,
-                tbs.c.serial,
-                tbs.c.issuer.label("tbs_issuer"),
-            )
-            .join_from(submissions, tbs, tbs.c.request_id == submissions.c.request_id, isouter=True)
-            .where(among(submissions.c.request_id, ids))
-        ).all()
+        rows = connection.execute(_ASKED, {"ids": ids}).all()
         read = {
             row.request_id: (
-                csrs.read(row.csr, verified=True),
-                Profile.from_snapshot(row.profile),
+                VERIFIED.read(row.csr),
+                Profile.from_text(row.profile),
             )
             for row in rows
         }
@@ -75,7 +100,8 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
     for csr in asked:
         if csr.key.fingerprint in blocked:
             raise ItemFailed(blocked[csr.key.fingerprint])
-    fresh = []
+    fresh: list[dict[str, Any]] = []
+    prepared = {}
     for row in rows:
         if row.serial is not None:
             continue
@@ -86,6 +112,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
         LINTER.ensure_clean(made, profile, every=side.settings.lint == "every")
         if made.not_after == issuer.not_after:
             log.warning("validity-cut-short", request_id=row.request_id, issuer=issuer.name)
+        prepared[row.request_id] = made
         fresh.append(
             {
                 "request_id": row.request_id,
@@ -103,7 +130,7 @@ def _prepare(side: SignerSide, ids: Sequence[str]) -> dict[str, tuple[Csr, Profi
         insert_new(connection, tbs, wanted, tbs.c.request_id)
         again = [row.tbs_issuer for row in rows if row.serial is not None]
         _note_use_of_keys(connection, [row["issuer"] for row in wanted], again, now)
-    return read
+    return read, prepared
 
 
 def _note_use_of_keys(
@@ -121,28 +148,24 @@ def _note_use_of_keys(
 
 def _still_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Keep operators from rejecting a request while its TBS is stored: signing begins with that."""
-    statement = (
-        select(requests.c.id)
-        .where(among(requests.c.id, ids), still(requests.c.state, State.WAITING_FOR_SIGNATURE))
-        .with_for_update(read=True)
-    )
-    return set(connection.scalars(statement))
+    return set(connection.scalars(_STILL_WAITING, {"ids": ids}))
 
 
 def _stored_tbs(side: SignerSide, ids: Sequence[str]) -> Sequence[AnyRow]:
     """Re-check, last before the key is used, that signing is not suspended and still wanted."""
     with side.database.read() as connection:
-        if suspended(connection):
-            raise Suspended("signing is suspended")
-        waiting = still(requests.c.state, State.WAITING_FOR_SIGNATURE)
-        statement = select(tbs).join_from(tbs, requests).where(among(requests.c.id, ids), waiting)
-        return connection.execute(statement).all()
+        rows = connection.execute(_TO_SIGN, {"ids": ids}).all()
+    if any(row.suspended for row in rows):
+        raise Suspended("signing is suspended")
+    return rows
 
 
-def _sign(side: SignerSide, row: AnyRow, csr: Csr, profile: Profile) -> bytes:
+def _sign(
+    side: SignerSide, row: AnyRow, csr: Csr, profile: Profile, made: Prepared | None
+) -> bytes:
     """Steps 3 and 4: sign the stored bytes, assemble, compare with request and TBS."""
     issuer = _issuer(side, row.issuer)
-    authority.ensure_usable(row.octets, issuer, side.now())
+    authority.ensure_usable(row.octets, issuer, side.now(), made)
     certificate = authority.assemble(row.octets, authority.sign(row.octets, issuer))
     authority.verify(certificate, row.octets, csr, profile, issuer)
     return certificate
@@ -173,25 +196,24 @@ def _store(
 ) -> None:
     """Step 5: the first stored certificate wins, together with the state that says so."""
     now = side.now()
+    moves = [
+        move(row, State.ISSUED, now, details=issued_details(prepared[row.id], signed[row.id]))
+        for row in group
+    ]
+    rows = [
+        {
+            "request_id": row.id,
+            "serial": prepared[row.id].serial,
+            "issuer": prepared[row.id].issuer,
+            "certificate": signed[row.id],
+            "issued_at": now,
+        }
+        for row in group
+    ]
+    own = {certificates.c.request_id: rows, issued_names.REQUEST: issued_names.rows(names)}
     with side.database.write() as connection:
-        moves = [
-            move(row, State.ISSUED, now, details=issued_details(prepared[row.id], signed[row.id]))
-            for row in group
-        ]
-        issued = advance(connection, ledger, "sign", moves, now)
-        rows = [
-            {
-                "request_id": request_id,
-                "serial": prepared[request_id].serial,
-                "issuer": prepared[request_id].issuer,
-                "certificate": signed[request_id],
-                "issued_at": now,
-            }
-            for request_id in issued
-        ]
-        insert_rows(connection, certificates, rows)
-        issued_names.note(connection, {one: names[one] for one in issued})
-    if rows:
-        side.mark.set(rows[-1]["request_id"], rows[-1]["serial"])
-    for request_id in issued:
-        log.info("issued", request_id=request_id, serial=prepared[request_id].serial)
+        issued = sorted(advance(connection, ledger, "sign", moves, now, belonging=own))
+    if issued:
+        serials = [prepared[request_id].serial for request_id in issued]
+        side.mark.set(issued[-1], serials[-1])
+        log.info("issued", count=len(issued), request_ids=issued, serials=serials)

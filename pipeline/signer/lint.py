@@ -1,9 +1,10 @@
 """Pre-issuance linting: pkilint looks at a certificate before the CA key is used for it.
 
-What it looks at is the certificate of the throw-away key, which differs from the real one in its
-signature alone. A look takes some ten times as long as to issue (docs/decisions/0027), so by default a
-process looks at the first certificate of each shape, and `httpca audit check-certificates` looks at
-every one afterwards. pkilint is imported when it is first needed: that takes half a second.
+What it looks at is the certificate that the library makes with a throw-away key, which differs from
+the real one in its signature alone; that it does is looked at, too. A look takes some ten times as long
+as to issue (docs/decisions/0027), so by default a process looks at the first certificate of each shape,
+and `httpca audit check-certificates` looks at every one afterwards. pkilint is imported when it is
+first needed: that takes half a second.
 """
 
 import logging
@@ -48,13 +49,14 @@ class Linter:
         self._clean: set[Shape] = set()
 
     def ensure_clean(self, made: Prepared, profile: Profile, *, every: bool) -> None:
-        """Look at a certificate to be, if its shape is new to this process or ``every`` one is wanted.
+        """Look at a certificate to be, if its shape is new to this process or ``every`` one is wanted;
+        and, whatever the profile says, whether the library makes the same of it.
 
         Raises:
             ItemFailed: what is wrong with it, so that nothing may be signed.
         """
         shape = made.shape
-        if not profile.lint or (shape in self._clean and not every):
+        if shape in self._clean and not every:
             return
         found = findings(made.certificate, profile.lint)
         if found:

@@ -10,6 +10,7 @@ import os
 import threading
 from pathlib import Path
 
+import msgspec
 import structlog
 from sqlalchemy import Connection, select
 
@@ -30,8 +31,8 @@ class Mark:
         """Remember a certificate that was stored; trouble with the file never stops the signer."""
         draft = self._file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         try:
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump({"request_id": request_id, "serial": serial}, file)
+            with draft.open("wb") as file:
+                file.write(msgspec.json.encode({"request_id": request_id, "serial": serial}))
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._file)

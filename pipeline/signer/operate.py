@@ -107,9 +107,13 @@ def suspend_after_restore(database: Database, evidence: str, now: datetime) -> N
         log.error("database-is-older", evidence=evidence, remedy="httpca signer reconcile")
 
 
+IS_SUSPENDED: Final = select(switches.c.on).where(switches.c.name == SUSPENDED).scalar_subquery()
+"""Whether signing is stopped, for a statement that asks for more; NULL when it never was."""
+
+
 def suspended(connection: Connection) -> bool:
     """Tell whether signing is stopped."""
-    return bool(connection.scalar(select(switches.c.on).where(switches.c.name == SUSPENDED)))
+    return bool(connection.scalar(select(IS_SUSPENDED)))
 
 
 def check_reason(reason: str) -> None:

@@ -1,12 +1,20 @@
 """One bad item never harms the others of its batch."""
 
+import dataclasses
+from typing import cast
+
+import msgspec
 import pytest
 
+from pipeline.actors.patience import Patience
+from pipeline.actors.signer.sign import sign
+from pipeline.actors.signer.transmit import transmit
 from pipeline.crypto import csr as csrs
+from pipeline.crypto.envelope import Received
 from pipeline.errors import ItemFailed
 from pipeline.signer import authority
 from pipeline.signer import tables as signer_tables
-from tests.flow.world import World
+from tests.flow.world import POLICY, RELAY, SIGN, TRANSMIT, World
 
 
 def settle(world: World) -> None:
@@ -125,3 +133,24 @@ def test_a_second_csr_for_the_same_id_is_refused_and_audited(world: World) -> No
         stored = connection.scalars(select(signer_tables.certificates.c.certificate)).all()
     assert "second-submission-refused" in events
     assert stored == [certificate]
+
+
+def test_a_full_batch_wakes_another_when_there_is_more_and_not_for_nothing(world: World) -> None:
+    ids = [world.submit(f"host-{number}.test") for number in range(4)]
+    for stage in (RELAY, POLICY):
+        for octets in world.waiting(stage):
+            world.deliver(stage, octets)
+    replace, settings = msgspec.structs.replace, world.signer.settings
+    small = replace(settings, worker=replace(settings.worker, batch=2))
+    side, nothing = dataclasses.replace(world.signer, settings=small), cast("Received", None)
+
+    for stage, work in ((SIGN, sign), (TRANSMIT, transmit)):
+        woken = []
+        for _ in range(2):
+            world.waiting(stage)
+            work(side, Patience(), nothing)
+            woken.append(len(world.waiting(stage)))
+        assert woken == [1, 0]
+
+    world.run()
+    assert {world.states(one) for one in ids} == {("issued", "issued")}

@@ -225,9 +225,9 @@ def test_a_restored_signer_stops_before_it_takes_anything_in(
     policy = import_module("pipeline.actors.signer.policy")
     admit = policy.admit
 
-    def look(*arguments: Any) -> set[str]:
+    def look(*arguments: Any, **further: Any) -> set[str]:
         seen.append(operate.suspended(arguments[0]))
-        admitted: set[str] = admit(*arguments)
+        admitted: set[str] = admit(*arguments, **further)
         return admitted
 
     monkeypatch.setattr(policy, "admit", look)

@@ -26,7 +26,7 @@ from sqlalchemy.sql.elements import CompilerElement
 
 from pipeline.database.columns import RequestId, UtcDateTime
 from pipeline.database.engine import Database, open_database
-from pipeline.database.sets import among, insert_new, insert_rows, still
+from pipeline.database.sets import among, among_given, insert_all, insert_new, insert_rows, still
 from tests.servers import PostgreSQL
 
 
@@ -163,7 +163,10 @@ def test_a_text_that_is_too_long_is_not_cut(things: Database) -> None:
 
 
 def test_rows_among_ids_and_among_texts_are_found(things: Database) -> None:
-    some = [thing(name) for name in ("a", "b", "c,'\"{}")]
+    odd = ("c,'\"{}", "\\", '\\"', "null", " ", "ü\n")
+    some = [thing(name) for name in ("a", "b", *odd)]
+    ids = [one["id"] for one in some]
+    given = select(table.c.name).where(among_given(table.c.name, "names"))
     with things.write() as connection:
         insert_rows(connection, table, some)
     with things.read() as connection:
@@ -171,14 +174,25 @@ def test_rows_among_ids_and_among_texts_are_found(things: Database) -> None:
         def names(condition: Any) -> set[str]:
             return set(connection.scalars(select(table.c.name).where(condition)))
 
-        assert names(among(table.c.id, [some[0]["id"], some[2]["id"], str(uuid.uuid4())])) == {
-            "a",
-            "c,'\"{}",
-        }
-        assert names(among(table.c.name, ["c,'\"{}", "d"])) == {"c,'\"{}"}
+        assert names(among(table.c.id, [ids[0], ids[2], str(uuid.uuid4())])) == {"a", odd[0]}
+        for one in odd:
+            assert names(among(table.c.name, [one, "d"])) == {one}
+            assert set(connection.scalars(given, {"names": [one]})) == {one}
+        assert names(among(table.c.name, odd)) == set(odd)
+        assert set(connection.scalars(given, {"names": ["a", "b", "d"]})) == {"a", "b"}
         assert names(among(table.c.id, [])) == set()
         assert names(still(table.c.name, "b")) == {"b"}
-        assert names(still(table.c.number, None)) == {"a", "b", "c,'\"{}"}
+        assert names(still(table.c.number, None)) == {"a", "b", *odd}
+
+
+def test_rows_of_several_tables_are_inserted_together_or_not_at_all(things: Database) -> None:
+    one, two, three = thing("one"), thing("two", number=1), thing("three", number=1)
+    with things.write() as connection:
+        insert_all(connection, [(table, [one]), (table, []), (table, [two])])
+    with pytest.raises(DBAPIError), things.write() as connection:
+        insert_all(connection, [(table, [thing("four")]), (table, [three])])
+
+    assert set(rows_of(things)) == {"one", "two"}
 
 
 def test_the_text_of_a_statement_does_not_depend_on_how_many_there_are(things: Database) -> None:

@@ -77,11 +77,11 @@ def test_a_commit_that_is_refused_while_signing_is_no_failure_of_the_request(
     monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.001)
     stored, tries = advance, [0]
 
-    def breaks(*arguments: object) -> set[str]:
+    def breaks(*arguments: object, **further: object) -> set[str]:
         tries[0] += 1
         if tries[0] <= OFTEN:
             raise broken()
-        return stored(*arguments)  # type: ignore[arg-type]
+        return stored(*arguments, **further)  # type: ignore[arg-type]
 
     monkeypatch.setattr(issuance, "advance", breaks)
     world.run()

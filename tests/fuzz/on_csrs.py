@@ -58,6 +58,7 @@ def follow(csr: Csr) -> None:
     check.check(csr, profile)
     now = factories.NOW + timedelta(days=1)
     prepared = authority.prepare(csr, profile, issuer(), now, _SERIAL)
+    assert prepared.certificate  # the library makes the same of it
     authority.ensure_usable(prepared.tbs, issuer(), now)
     made = authority.assemble(prepared.tbs, authority.sign(prepared.tbs, issuer()))
     authority.verify(made, prepared.tbs, csr, profile, issuer())

@@ -66,7 +66,9 @@ class Trouble:
         world.tell(slow, "stays frozen")
         world.chaos.active = False  # who overtakes comes to the end
         timer.start("sweep", sweep)
-        queue = slow.letter.queue if slow.letter else ""
+        # What was put on a wrong queue of the other side is refused, and nobody overtakes that.
+        read = [name for name, stage in STAGES.items() if stage.side is slow.side]
+        queue = slow.letter.queue if slow.letter and slow.letter.queue in read else ""
         for letter in world.exchange.due(queue):
             idle = [one for one in world.workers_of(slow.side) if not one.busy]
             if idle:

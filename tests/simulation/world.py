@@ -151,10 +151,16 @@ class World:
         return str(uuid.UUID(int=number))
 
     def _advance(
-        self, connection: Connection, ledger: Ledger, maker: str, moves: list[Move], now: datetime
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        maker: str,
+        moves: list[Move],
+        now: datetime,
+        **further: Any,
     ) -> set[str]:
         """Look at what the compare-and-swap of `sign` does."""
-        moved = advance(connection, ledger, maker, moves, now)
+        moved = advance(connection, ledger, maker, moves, now, **further)
         if len(moved) < len(moves):
             self.took_effect(Fault.OVERTAKEN, self.running)
         return moved

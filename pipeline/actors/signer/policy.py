@@ -15,7 +15,7 @@ on record before, and after too many it is rejected.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection, select, update
@@ -26,7 +26,7 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among, still
+from pipeline.database.sets import among, among_given, still
 from pipeline.messages import Submission, SubmissionBatch, clip
 from pipeline.signer import suspects
 from pipeline.signer.examine import Finding, examine_safely
@@ -35,6 +35,7 @@ from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, ledger, requests, submissions
+from pipeline.signer.verified import VERIFIED
 from pipeline.signer.waiting_times import waiting_times
 from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
@@ -77,19 +78,22 @@ def policy(side: SignerSide, received: Received) -> None:
         wake(side.send, TRANSMIT)
 
 
-def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
-    statement = (
-        select(
-            requests.c.id,
-            requests.c.revision,
-            submissions.c.csr,
-            submissions.c.profile_name,
-            submissions.c.requester,
-        )
-        .join_from(requests, submissions)
-        .where(among(requests.c.id, ids))
+_KNOWN: Final = (
+    select(
+        requests.c.id,
+        requests.c.revision,
+        submissions.c.csr,
+        submissions.c.profile_name,
+        submissions.c.requester,
     )
-    return {row.id: row for row in connection.execute(statement)}
+    .join_from(requests, submissions)
+    .where(among_given(requests.c.id, "ids"))
+)
+"""Built once: to build a statement costs more than to run it."""
+
+
+def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
+    return {row.id: row for row in connection.execute(_KNOWN, {"ids": list(ids)})}
 
 
 def _store_all(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
@@ -130,6 +134,9 @@ def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
     if over:
         log.warning("rule-limit-reached", rules=over)
     _log(fresh)
+    for finding in fresh:
+        if finding.csr is not None and finding.state is State.WAITING_FOR_SIGNATURE:
+            VERIFIED.keep(finding.submission.csr, finding.csr)
     return fresh
 
 

@@ -4,30 +4,33 @@ WAITING_FOR_SIGNATURE → ISSUED, or → FAILED when a request fails by itself, 
 TBS can no longer be signed.
 
 1. Re-check that signing is not suspended and that our clock is not behind. 2. Build the certificate
-with a throw-away key and commit its TBS. 3. Sign exactly those bytes. 4. Assemble and compare.
-5. Store by compare-and-swap. After a crash step 3 runs again on the same TBS. The attempt is on
-record just before the work begins, and what was tried before runs alone, so that nothing counts
+but for its signature and commit its TBS. 3. Sign exactly those bytes. 4. Assemble and compare.
+5. Store by compare-and-swap. After a crash step 3 runs again on the same TBS.
+
+The attempt is on record just before the work begins: the claim records the first ones, since these
+are begun at once, and what was tried before is begun by itself and runs alone. So nothing counts
 against a request but its own work.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from pipeline.actors.patience import Patience, is_infrastructure
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
-from pipeline.database.claim import Claim, claim
+from pipeline.database.claim import Claim, claim, is_due
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import still
 from pipeline.errors import ClockBehind, ItemFailed, KeyUnavailable
 from pipeline.signer import issuance
-from pipeline.signer.clock_check import ensure_not_behind
-from pipeline.signer.operate import suspended
+from pipeline.signer.clock_check import LAST_ENTRY, ensure_not_behind
+from pipeline.signer.operate import IS_SUSPENDED
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import TO_SIGN, ledger, requests
 from pipeline.stages import SIGN, TRANSMIT
@@ -36,6 +39,7 @@ from pipeline.states import State
 log = structlog.get_logger(__name__)
 
 Claimed = AnyRow
+"""A request as it was claimed: ``attempts`` are those before this one."""
 
 TRY_AGAIN = timedelta(seconds=5)
 """After how long a request that failed by itself is tried again, times its attempts; and after how
@@ -49,29 +53,35 @@ def sign(side: SignerSide, patience: Patience, _received: Received) -> None:
     except ClockBehind as error:  # the sweep comes again; other stages go on meanwhile
         log.error("clock-is-behind", why=str(error))
         return
-    fresh = [row for row in claimed.rows if row.attempts == 0]
-    tried = [[row] for row in claimed.rows if row.attempts > 0]
     keep = partial(_keep, side, claimed)
-    for number, rows in enumerate(([fresh] if fresh else []) + tried):
-        if number:
+    fresh = [row for row in claimed.rows if row.attempts == 0]
+    if fresh:
+        patience(partial(_issue, side, fresh), keep=keep)
+    for row in claimed.rows:
+        if row.attempts > 0:
             patience(keep)
-        group = patience(partial(_begin, side, claimed, rows))
-        if group:
-            patience(partial(_issue, side, group), keep=keep)
+            if patience(partial(_begin, side, claimed, row)):
+                patience(partial(_issue, side, [row]), keep=keep)
     if claimed.rows:
         wake(side.send, TRANSMIT)
-    if len(claimed.rows) == side.settings.worker.batch:
+    full = len(claimed.rows) == side.settings.worker.batch
+    if full and is_due(side.database, claimed, TO_SIGN, side.now()):
         wake(side.send, SIGN)
 
 
+_BEFORE: Final = select(IS_SUSPENDED.label("suspended"), LAST_ENTRY.label("last_entry"))
+
+
 def _claim(side: SignerSide) -> Claim:
+    """Claim what is due. That puts the first attempt on record: what has none is begun at once."""
     worker = side.settings.worker
-    with side.database.write() as connection:
+    with side.database.change() as connection:
         now = side.now()
-        if suspended(connection):
+        before = connection.execute(_BEFORE).one()
+        if before.suspended:
             log.info("signing-is-suspended")
             return Claim(requests, "next_attempt_at", (), now)
-        ensure_not_behind(connection, now)
+        ensure_not_behind(before.last_entry, now)
         return claim(
             connection,
             requests,
@@ -80,23 +90,20 @@ def _claim(side: SignerSide) -> Claim:
             now=now,
             lease=worker.lease_time,
             limit=worker.batch,
-            returning=("id", "attempts"),
+            returning=("id", "state", "revision", "attempts"),
+            counts="first",
         )
 
 
-def _begin(side: SignerSide, claimed: Claim, rows: Sequence[AnyRow]) -> Sequence[Claimed]:
-    """Put the attempt on record (rows of equal attempts); return the rows that are still ours."""
+def _begin(side: SignerSide, claimed: Claim, row: Claimed) -> bool:
+    """Put a further attempt on record; return False when the row is no longer ours."""
     statement = (
         update(requests)
-        .where(
-            claimed.holds(row.id for row in rows),
-            still(requests.c.state, State.WAITING_FOR_SIGNATURE),
-        )
-        .values(attempts=rows[0].attempts + 1)
-        .returning(requests.c.id, requests.c.state, requests.c.revision, requests.c.attempts)
+        .where(claimed.holds([row.id]), still(requests.c.state, State.WAITING_FOR_SIGNATURE))
+        .values(attempts=row.attempts + 1)
     )
-    with side.database.write() as connection:
-        return connection.execute(statement).all()
+    with side.database.change() as connection:
+        return connection.execute(statement).rowcount > 0
 
 
 def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
@@ -123,9 +130,9 @@ def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
 
 
 def _check_attempts(side: SignerSide, row: Claimed) -> None:
-    if row.attempts > side.settings.worker.max_attempts:
+    if row.attempts >= side.settings.worker.max_attempts:
         raise ItemFailed(
-            f"signing was begun {row.attempts - 1} times and did not come to an end; "
+            f"signing was begun {row.attempts} times and did not come to an end; "
             "the worker may have died of this request"
         )
 
@@ -137,16 +144,16 @@ def _failed(side: SignerSide, row: Claimed, error: Exception) -> None:
     if hopeless:
         log.error("cannot-be-issued", request_id=row.id, why=str(error))
     else:
-        log.exception("issuing-failed", request_id=row.id, attempts=row.attempts)
+        log.exception("issuing-failed", request_id=row.id, attempts=row.attempts + 1)
     with side.database.write() as connection:
-        if hopeless or row.attempts >= side.settings.worker.max_attempts:
+        if hopeless or row.attempts + 1 >= side.settings.worker.max_attempts:
             reason = str(error) if hopeless else f"issuing fails ({type(error).__name__})"
             advance(connection, ledger, "sign", [move(row, State.FAILED, now, reason=reason)], now)
         else:
             connection.execute(
                 update(requests)
                 .where(requests.c.id == row.id, TO_SIGN, requests.c.revision == row.revision)
-                .values(next_attempt_at=now + TRY_AGAIN * row.attempts)
+                .values(next_attempt_at=now + TRY_AGAIN * (row.attempts + 1))
             )
 
 
@@ -159,9 +166,9 @@ def _release(side: SignerSide, group: Sequence[Claimed], pause: timedelta) -> No
                 .where(
                     requests.c.id == row.id,
                     requests.c.revision == row.revision,
-                    requests.c.attempts == row.attempts,
+                    requests.c.attempts == row.attempts + 1,
                 )
-                .values(attempts=row.attempts - 1, next_attempt_at=side.now() + pause)
+                .values(attempts=row.attempts, next_attempt_at=side.now() + pause)
             )
 
 

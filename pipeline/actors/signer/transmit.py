@@ -7,16 +7,17 @@ harmless, a lost one is asked for again.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Integer, bindparam, select, update
 
 from pipeline.actors.patience import Patience
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
-from pipeline.database.claim import Claim, claim
+from pipeline.database.claim import Claim, claim, is_due
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among
+from pipeline.database.sets import among_given
 from pipeline.errors import MessageRefused
 from pipeline.messages import (
     MAX_ISSUERS,
@@ -39,9 +40,9 @@ Untold = AnyRow
 
 
 def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
-    """Claim what is untold and due, publish it, mark it; wake another after a full batch."""
+    """Claim what is untold and due, publish it, mark it; wake another when there is more."""
     worker = side.settings.worker
-    with side.database.write() as connection:
+    with side.database.change() as connection:
         claimed = claim(
             connection,
             requests,
@@ -54,7 +55,8 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
     if not claimed.rows:
         return
     patience(partial(_tell, side, claimed.ids), keep=partial(_keep, side, claimed))
-    if len(claimed.rows) == worker.batch:
+    full = len(claimed.rows) == worker.batch
+    if full and is_due(side.database, claimed, TO_TELL, side.now()):
         wake(side.send, TRANSMIT)
 
 
@@ -70,23 +72,34 @@ def _tell(side: SignerSide, ids: Sequence[str]) -> None:
         log.info("told", count=len(rows), request_ids=[row.id for row in rows])
 
 
-def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
-    statement = (
-        select(
-            requests.c.id,
-            requests.c.state,
-            requests.c.revision,
-            requests.c.told_revision,
-            requests.c.reason,
-            requests.c.changed_at,
-            certificates.c.certificate,
-            certificates.c.issuer,
-        )
-        .join_from(requests, certificates, isouter=True)
-        .where(among(requests.c.id, ids))
+# Statements are built once: to build one costs more than to run it.
+_LOAD: Final = (
+    select(
+        requests.c.id,
+        requests.c.state,
+        requests.c.revision,
+        requests.c.told_revision,
+        requests.c.reason,
+        requests.c.changed_at,
+        certificates.c.certificate,
+        certificates.c.issuer,
     )
+    .join_from(requests, certificates, isouter=True)
+    .where(among_given(requests.c.id, "ids"))
+)
+_MARK: Final = (
+    update(requests)
+    .where(
+        among_given(requests.c.id, "ids"),
+        requests.c.told_revision < bindparam("told", type_=Integer),
+    )
+    .values(told_revision=bindparam("told", type_=Integer))
+)
+
+
+def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
     with side.database.read() as connection:
-        rows = connection.execute(statement).all()
+        rows = connection.execute(_LOAD, {"ids": ids}).all()
     return [row for row in rows if row.told_revision < row.revision]
 
 
@@ -125,13 +138,9 @@ def _mark(side: SignerSide, group: Sequence[Untold]) -> None:
     by_revision: defaultdict[int, list[str]] = defaultdict(list)
     for row in group:
         by_revision[row.revision].append(row.id)
-    with side.database.write() as connection:
+    with side.database.change() as connection:
         for revision, ids in by_revision.items():
-            connection.execute(
-                update(requests)
-                .where(among(requests.c.id, ids), requests.c.told_revision < revision)
-                .values(told_revision=revision)
-            )
+            connection.execute(_MARK, {"ids": ids, "told": revision})
 
 
 def _keep(side: SignerSide, claimed: Claim) -> None:

@@ -73,7 +73,7 @@ def _claim(side: WebSide) -> Claim:
         due="next_attempt_at",
         now=now,
         lease=worker.lease_time,
-        attempts=requests.c.attempts + 1,
+        counts="every",
     )
     with side.database.write() as connection:
         claimed = take(connection, condition=UNANSWERED, limit=worker.batch)

@@ -121,10 +121,10 @@ def _of_profile(
     try:
         moment = row.prepared_at or certificate.not_valid_before_utc
         made = authority.prepare(csr, profile, issuer, moment, certificate.serial_number)
+        again = x509.load_der_x509_certificate(made.certificate)
     except (ItemFailed, ValueError) as error:
         yield Finding("profile", f"it cannot be made by its profile: {error}")
         return
-    again = x509.load_der_x509_certificate(made.certificate)
     if (again.not_valid_before_utc, again.not_valid_after_utc) != (
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,

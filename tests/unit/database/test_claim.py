@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from pipeline.database.claim import Claim, claim, pull_back
+from pipeline.database.claim import Claim, Counts, claim, is_due, pull_back
 from pipeline.database.engine import Database
 from pipeline.signer.tables import TO_SIGN, requests
 from pipeline.states import State
@@ -36,7 +36,7 @@ def claimed(database: Database, limit: int = 100, at: Any = NOW) -> Claim:
             now=at,
             lease=LEASE,
             limit=limit,
-            attempts=requests.c.attempts + 1,
+            counts="every",
         )
 
 
@@ -70,6 +70,44 @@ def test_a_claim_takes_no_more_than_its_limit_and_only_its_state(database: Datab
 
     assert [len(first), len(second), len(third)] == [2, 2, 1]
     assert sorted(first + second + third) == sorted(signing)
+
+
+def test_there_is_more_to_claim_when_more_is_due_and_not_when_all_is_claimed(
+    database: Database,
+) -> None:
+    due(database, admitted(database, State.WAITING_FOR_SIGNATURE, 3))
+
+    first = claimed(database, 2)
+    assert is_due(database, first, TO_SIGN, NOW)
+    assert not is_due(database, first, TO_SIGN, NOW - timedelta(seconds=1))
+    second = claimed(database, 2)
+    assert not is_due(database, second, TO_SIGN, NOW)
+    assert is_due(database, second, TO_SIGN, NOW + LEASE)
+
+
+def test_a_claim_may_count_no_attempt_the_first_or_every_one(database: Database) -> None:
+    (one,) = admitted(database, State.WAITING_FOR_SIGNATURE)
+    counts: tuple[Counts, ...] = ("none", "first", "first", "every", "first", "none")
+    found = []
+    for number in counts:
+        due(database, [one])
+        with database.write() as connection:
+            ours = claim(
+                connection,
+                requests,
+                "next_attempt_at",
+                TO_SIGN,
+                now=NOW,
+                lease=LEASE,
+                limit=1,
+                returning=("id", "attempts"),
+                counts=number,
+            )
+        found.append(ours.rows[0].attempts)
+    with database.read() as connection:
+        found.append(connection.scalar(select(requests.c.attempts)))
+
+    assert found == [0, 0, 1, 1, 2, 2, 2]
 
 
 def test_the_attempt_is_on_record_before_the_work(database: Database) -> None:

@@ -38,6 +38,7 @@ def issue(
     by = by or issuer()
     made_by = made_by or profile()
     prepared = authority.prepare(csr, made_by, by, now, new_serial())
+    assert prepared.certificate  # the library makes the same of it
     der = authority.assemble(prepared.tbs, authority.sign(prepared.tbs, by))
     authority.verify(der, prepared.tbs, csr, made_by, by)
     return der
@@ -167,6 +168,20 @@ def test_a_name_too_long_for_a_common_name_is_only_in_the_san() -> None:
     exact = f"{'x' * 51}.example.test"
     csr = read_csr(f"DNS:{exact}", common_name=exact)
     assert certificate(csr).subject.rfc4514_string() == f"CN={exact}"
+
+
+@pytest.mark.parametrize("serial", [1, 127, 128, 255, 256, (1 << 153) - 1, 1 << 152])
+@pytest.mark.parametrize("end", [1, 364, 8400, 8750, 9000, 36500])
+def test_what_is_put_together_is_what_the_library_makes(serial: int, end: int) -> None:
+    for csr in (read_csr(), read_csr(common_name="www.example.test")):
+        by = replace(issuer(), name="of long life")
+        vars(by)["not_after"] = by.not_before + timedelta(days=40_000)
+        made = authority.prepare(csr, profile(validity=f"{end}d"), by, NOW, serial)
+
+        again = x509.load_der_x509_certificate(made.certificate)
+
+        assert again.tbs_certificate_bytes == made.tbs
+        assert (again.serial_number, again.not_valid_after_utc) == (serial, made.not_after)
 
 
 def test_validity_counts_its_last_second() -> None:
@@ -301,6 +316,21 @@ def test_a_recorded_tbs_is_usable_until_its_last_second_and_for_its_issuer_only(
         authority.ensure_usable(prepared.tbs, issuer("ec:P-384"), NOW)
     with pytest.raises(ItemFailed, match="not the TBS"):
         authority.ensure_usable(b"\x30\x00", by, NOW)
+
+
+def test_a_recorded_tbs_is_read_unless_it_is_the_one_just_made() -> None:
+    by = issuer()
+    made, other = (
+        authority.prepare(read_csr(), profile(), by, NOW, new_serial()) for _ in range(2)
+    )
+
+    authority.ensure_usable(made.tbs, by, made.not_after, made)
+    with pytest.raises(ItemFailed, match="was over"):
+        authority.ensure_usable(made.tbs, by, made.not_after + SECOND, made)
+    with pytest.raises(ItemFailed, match="no longer there"):
+        authority.ensure_usable(made.tbs, issuer("ec:P-384"), NOW, made)
+    with pytest.raises(ItemFailed, match="not the TBS"):
+        authority.ensure_usable(b"\x30\x00", by, NOW, other)
 
 
 def test_access_descriptions_and_usages_are_not_critical() -> None:

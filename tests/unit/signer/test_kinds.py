@@ -42,6 +42,7 @@ def issue(csr: Csr, made_by: Profile, by: Issuer | None = None) -> x509.Certific
     by = by or issuer()
     check.check(csr, made_by)
     prepared = authority.prepare(csr, made_by, by, NOW, new_serial())
+    assert prepared.certificate  # the library makes the same of it
     der = authority.assemble(prepared.tbs, authority.sign(prepared.tbs, by))
     authority.verify(der, prepared.tbs, csr, made_by, by)
     return x509.load_der_x509_certificate(der)

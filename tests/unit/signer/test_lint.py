@@ -10,7 +10,7 @@ from cryptography import x509
 
 from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed
-from pipeline.signer import authority, extensions, lint
+from pipeline.signer import authority, extensions, lint, to_be_signed
 from pipeline.signer.authority import Prepared
 from pipeline.signer.lint import Linter
 from tests import factories
@@ -64,12 +64,29 @@ def test_every_kind_of_key_passes_and_every_kind_of_issuer(kind: str) -> None:
 
 def broken(monkeypatch: pytest.MonkeyPatch, extension: x509.ExtensionType, critical: bool) -> None:
     """Let every certificate have an extension that does not belong into it."""
+    original = extensions.builder_for
+
+    def add(*arguments: Any) -> Any:
+        return original(*arguments).add_extension(extension, critical)
+
+    monkeypatch.setattr(extensions, "builder_for", add)
+    monkeypatch.setattr(to_be_signed, "frame_for", to_be_signed.frame_for.__wrapped__)
+
+
+def test_what_the_library_would_not_make_is_not_signed_whatever_the_profile_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     original = extensions.add_own
 
-    def add(builder: Any, csr: Any, critical_names: bool) -> Any:
-        return original(builder, csr, critical_names).add_extension(extension, critical)
+    def another(builder: Any, own: extensions.Own) -> Any:
+        return original(builder, own._replace(critical_names=not own.critical_names))
 
-    monkeypatch.setattr(extensions, "add_own", add)
+    monkeypatch.setattr(extensions, "add_own", another)
+    for profile in (factories.profile(), factories.profile(lint=[])):
+        linter, made = Linter(), prepare(made_for=profile)
+        for _ in range(2):
+            with pytest.raises(ItemFailed, match="not put together as it was meant"):
+                linter.ensure_clean(made, profile, every=False)
 
 
 def test_an_error_keeps_it_from_being_signed_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
