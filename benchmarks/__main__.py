@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.cases import CASES, QUICK
 from benchmarks.environment import environment
 from benchmarks.fill import sequenced
-from benchmarks.ground import Servers
+from benchmarks.ground import Servers, usual_processes
 
 OVERHEAD = 60
 """Seconds, roughly, for the yardstick, starting, and verifying the audit."""
@@ -46,7 +46,9 @@ def main() -> int:
 
 def _run(bench: Bench) -> None:
     print(f"L = {bench.measure_yardstick():,.0f} certificates/s of one core", flush=True)
-    bench.figures["environment"] = environment(bench.shared(), bench.servers)
+    bench.figures["environment"] = environment(bench.shared(), bench.servers) | {
+        "processes": bench.arguments.processes
+    }
     verified = not set(bench.arguments.cases) & set(SHARED)
     for case in bench.arguments.cases:
         if case not in SHARED and not verified:
@@ -108,6 +110,11 @@ def _arguments() -> argparse.Namespace:
         type=_sizes,
         default=[100_000, 1_000_000],
         help="of growth, certificates in both databases, as 100000,1000000",
+    )
+    parser.add_argument(
+        "--processes",
+        default=usual_processes(),
+        help="how many of each role, but for scaling, as honcho's -c has it (%(default)s)",
     )
     parser.add_argument("--all", action="store_true", help="all variants of scaling")
     parser.add_argument("--json", type=Path)

@@ -37,7 +37,8 @@ class Bench:
     def shared(self) -> Ground:
         """Return the installation that several cases use one after the other."""
         if self._shared is None:
-            self._shared = self._stack.enter_context(Ground(self.servers))
+            ground = Ground(self.servers, processes=self.arguments.processes)
+            self._shared = self._stack.enter_context(ground)
         return self._shared
 
     def close(self) -> None:
@@ -49,7 +50,8 @@ class Bench:
     def own(self, **options: Any) -> Iterator[Ground]:
         """Run an installation for one case."""
         self.close()
-        with Ground(self.servers, **options) as ground:
+        usual = {"processes": self.arguments.processes}
+        with Ground(self.servers, **(usual | options)) as ground:
             yield ground
 
     def keep(self, case: str, runs: list[Figures]) -> Figures:

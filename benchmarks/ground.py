@@ -21,6 +21,16 @@ SETTINGS: Final = {"shared_buffers": "128MB"}
 """PostgreSQL's own default, which the tests' servers undercut."""
 
 
+PER_CORE: Final = ("web", "signer-worker")
+"""Processes of which there is one for each core, since one of them keeps one core busy."""
+
+
+def usual_processes() -> str:
+    """Return how many of each process is usual on this machine, as honcho's -c has it."""
+    cores = len(os.sched_getaffinity(0))
+    return ",".join(f"{name}={cores}" for name in PER_CORE)
+
+
 class Running(Protocol):
     """Servers that run."""
 

@@ -65,7 +65,8 @@ def _figures(figures: Mapping[str, Any]) -> str:
         f"{where['CPU']}, Linux {where['kernel']}; Python {where['Python']}, {where['OpenSSL']}, "
         f"{packages}; RabbitMQ {where['RabbitMQ']} on Erlang {where['Erlang']}; PostgreSQL "
         f"{postgresql['server_version']} with fsync {postgresql['fsync']}, synchronous_commit "
-        f"{postgresql['synchronous_commit']}. Commit `{where['commit']}`, {where['measured at']}."
+        f"{postgresql['synchronous_commit']}. Processes: {where['processes']}, and one of each other. "
+        f"Commit `{where['commit']}`, {where['measured at']}."
     )
     missing = audit.get("missing", "not counted")
     lines = [

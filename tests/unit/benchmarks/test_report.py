@@ -69,6 +69,7 @@ def figures() -> dict[str, Any]:
         "Erlang": "25",
         "PostgreSQL": {"server_version": "15", "fsync": "on", "synchronous_commit": "on"},
         "commit": "abc",
+        "processes": "web=2,signer-worker=2",
         "measured at": "2026-01-01T00:00:00+00:00",
     }
     return {
