@@ -63,7 +63,7 @@ def advance(
     """Make those moves whose rows still are as they were read; return the ids of the rows moved.
 
     The rest was moved by somebody else meanwhile, which is normal. ``held`` is a further condition
-    that rows must meet: that of a claim.
+    that rows must meet: that of a claim, without their ids.
 
     Raises:
         ForbiddenTransition: ``maker`` may not make such a move.
