@@ -21,7 +21,7 @@ from pipeline.broker.send import sender, wake
 from pipeline.crypto.envelope import Received
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import WakeUp
-from pipeline.run.worker import start_worker
+from pipeline.run.worker import is_connected, start_worker
 from pipeline.stages import SIGN, STAGES, TRANSMIT, Role, Stage
 from tests.servers import RabbitMQ
 from tests.unit.crypto.message_world import SIGNER, MessageWorld
@@ -51,7 +51,9 @@ class Signer:
         bind(self.broker, TRANSMIT, self.told.append, Patience())
         assert self.broker.gate.envelope.trust is not None
         self.broker.gate.envelope.trust.refresh()
-        return start_worker(self.broker, Role.SIGNER, 1)
+        worker = start_worker(self.broker, Role.SIGNER, 1)
+        wait_until(lambda: is_connected(worker))
+        return worker
 
     def sign(self, _received: Received) -> None:
         self.begun.append(SIGN)
