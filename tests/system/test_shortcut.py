@@ -123,8 +123,8 @@ def test_a_worker_with_other_work_leaves_it_to_whoever_is_free(signer: Signer) -
         wait_until(lambda: len(signer.told) == 2)
     finally:
         worker.stop(timeout=5000)
-    # By the second time nothing else is in hand; so that one may come first.
-    assert sorted(by_the_broker(received) for received in signer.told) == [False, True]
+    # The second of them may have found nothing else in hand.
+    assert any(by_the_broker(received) for received in signer.told)
 
 
 def test_a_worker_that_ends_leaves_it_to_whoever_goes_on(signer: Signer) -> None:
