@@ -73,8 +73,8 @@ def advance(
     """Make those moves whose rows still are as they were read; return the ids of the rows moved.
 
     The rest was moved by somebody else meanwhile, which is normal. ``held`` is a further condition
-    that rows must meet: that of a claim. With each row that is moved, what belongs to it is inserted
-    into other tables.
+    that rows must meet: that of a claim, without their ids. With each row that is moved, what belongs
+    to it is inserted into other tables.
 
     Raises:
         ForbiddenTransition: ``maker`` may not make such a move.

@@ -48,9 +48,14 @@ class Claim:
         """The ids of the rows."""
         return [row.id for row in self.rows]
 
+    @property
+    def lasts(self) -> ColumnElement[bool]:
+        """The condition that one of the rows, which are found by their ids, is still ours."""
+        return still(self.table.c[self.due], self.until)
+
     def holds(self, ids: Iterable[str]) -> ColumnElement[bool]:
         """Return the condition for those of the rows that are still ours."""
-        return and_(among(self.table.c.id, ids), still(self.table.c[self.due], self.until))
+        return and_(among(self.table.c.id, ids), self.lasts)
 
     def extend(self, database: Database, until: datetime) -> None:
         """Keep the claim, in a transaction of its own: its work takes longer than was thought."""

@@ -152,6 +152,17 @@ def test_no_stage_reads_a_whole_table(make_world: MakeWorld) -> None:
 
     assert len(found) > 20
     assert scans(found) == {}
+    assert crossed(found) == {}
+
+
+def crossed(found: dict[str, str]) -> dict[str, str]:
+    """Return the statements of which the plan looks up every pair of two lists of ids: PostgreSQL does,
+    where both are for the same column, and two hundred ids are forty thousand pairs."""
+    return {
+        statement: plan
+        for statement, plan in found.items()
+        if re.search(r"Index Cond: .*= ANY .*= ANY", plan)
+    }
 
 
 def scans(found: dict[str, str]) -> dict[str, str]:

@@ -129,7 +129,7 @@ def _mark(side: WebSide, claimed: Claim, group: Sequence[Unanswered], now: datet
                 Move(row.id, State.SUBMITTED, State.RELAYED, row.revision, row.revision, again)
                 for row in new
             ]
-            advance(connection, ledger, "relay", moves, now, claimed.holds(row.id for row in new))
+            advance(connection, ledger, "relay", moves, now, claimed.lasts)
             asked = [row.id for row in rows if row.state != State.SUBMITTED]
             if asked:
                 connection.execute(update(requests).where(claimed.holds(asked)).values(again))
