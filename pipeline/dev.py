@@ -25,6 +25,7 @@ from pipeline.clock import now
 from pipeline.database.engine import Database, open_database
 from pipeline.database.migrate import migrate
 from pipeline.errors import BrokerUnavailable, HttpcaError
+from pipeline.run import garbage
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_clock import SignerClock
 from pipeline.run.signer_side import open_signer_side
@@ -105,6 +106,7 @@ def _serve(directory: Path, port: int | None) -> int:
     spools.start()
     sys.stdout.write(_welcome(directory, server.url))
     sys.stdout.flush()
+    garbage.settle()
     server.run_until(stopping)
     for clock in clocks:
         clock.stop()

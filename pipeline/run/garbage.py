@@ -16,7 +16,7 @@ def settle() -> None:
 
     What a process has loaded stays until it ends, and to look through that again and again took a
     fifth of what `signer-worker` spends on a small batch. Most garbage is in no circle, and goes at
-    once anyway.
+    once anyway. Called when everything is loaded.
     """
     gc.collect()
     gc.freeze()

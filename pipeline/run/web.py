@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from pipeline import log as logging
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
+from pipeline.run import garbage
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.web.app import create_app
 from pipeline.web.serve import serve
@@ -28,5 +29,7 @@ def main(directory: Path, port: int | None = None) -> int:
         check(database, "web", directory)
     except OperationalError as error:  # it answers 503 until its database is there
         log.warning("database-out-of-reach", error=type(error).__name__)
-    serve(settings, create_app(settings, database), port=port)
+    app = create_app(settings, database)
+    garbage.settle()
+    serve(settings, app, port=port)
     return 0

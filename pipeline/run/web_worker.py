@@ -10,6 +10,7 @@ from pipeline.clock import now
 from pipeline.crypto.expiry import ExpiryWatch
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import check
+from pipeline.run import garbage
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.heart import Heart
 from pipeline.run.signals import stop_on_signals
@@ -39,4 +40,5 @@ def main(directory: Path) -> int:
     ExpiryWatch(settings.expiry_days).look(opened.side.certificates(), now())
     bind_web(opened.broker, opened.side, patience)
     heart = Heart(database, heartbeats, PROCESS, settings.clock.heartbeat)
+    garbage.settle()
     return run_worker(opened.broker, Role.WEB, settings.worker.threads, stopping, heart)

@@ -1,6 +1,5 @@
 """What was loaded is not looked through for garbage, and circles still go."""
 
-import gc
 import subprocess
 import sys
 
@@ -23,5 +22,4 @@ assert seen() is None
 
 
 def test_what_was_loaded_is_left_out_and_what_refers_to_itself_still_goes() -> None:
-    assert gc.get_freeze_count() == 0
     subprocess.run([sys.executable, "-c", CODE], check=True)
