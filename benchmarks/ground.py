@@ -21,7 +21,7 @@ SETTINGS: Final = {"shared_buffers": "128MB"}
 """PostgreSQL's own default, which the tests' servers undercut."""
 
 
-PER_CORE: Final = ("web", "signer-worker")
+PER_CORE: Final = ("signer-worker",)
 """Processes of which there is one for each core, since one of them keeps one core busy."""
 
 
