@@ -117,14 +117,13 @@ class Intake:
             call.done = True
 
     def _commit(self, new: Sequence[New]) -> None:
-        with self.database.write() as connection:
+        keys = [(one.requester, one.once, one.id, one.at) for one in new if one.once is not None]
+        # Without keys it is a single statement on PostgreSQL, and so a transaction by itself.
+        with self.database.write() if keys else self.database.change() as connection:
             rows = [_request(one) for one in new]
             own = {tables.submissions.c.request_id: [_submission(one) for one in new]}
             admit(connection, tables.ledger, "submit", rows, new[-1].at, own)
-            idempotency.remember(
-                connection,
-                [(one.requester, one.once, one.id, one.at) for one in new if one.once is not None],
-            )
+            idempotency.remember(connection, keys)
 
 
 def _log(stored: Sequence[New]) -> None:
