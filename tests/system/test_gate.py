@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pika
@@ -43,7 +44,7 @@ class Gate:
         trust.refresh()
         self.worker = start_worker(self.signer, Role.SIGNER, 1)
         self.publisher = open_publisher(url)
-        self.wait(self._declared)
+        self._greet()
 
     def wait(self, condition: object) -> None:
         assert callable(condition)
@@ -69,20 +70,17 @@ class Gate:
         self.web.close()
         self.signer.close()
 
-    def _declared(self) -> bool:
+    def _greet(self) -> None:
+        """Send each queue one message, as soon as it is declared: each in its own time."""
+        name = "01890000-0000-7000-8000-000000000001"
+        wake_up = self.signer.gate.envelope.seal(name, SIGN, WakeUp())
+        submissions = self.web.gate.envelope.seal(name, POLICY, SubmissionBatch())
+        for stage, octets in ((SIGN, wake_up), (POLICY, submissions)):
+            self.wait(partial(self._is_taken, stage.queue, octets))
+
+    def _is_taken(self, queue: str, octets: bytes) -> bool:
         try:
-            self.publisher.publish(
-                SIGN.queue,
-                self.signer.gate.envelope.seal(
-                    "01890000-0000-7000-8000-000000000001", SIGN, WakeUp()
-                ),
-            )
-            self.publisher.publish(
-                POLICY.queue,
-                self.web.gate.envelope.seal(
-                    "01890000-0000-7000-8000-000000000001", POLICY, SubmissionBatch()
-                ),
-            )
+            self.publisher.publish(queue, octets)
         except BrokerUnavailable:
             return False
         return True
