@@ -44,10 +44,11 @@ class Channel(HTTPChannel):
         return bool(super().received(data))
 
     def writable(self) -> bool:
-        """Return whether the serving thread is to send: not while another one answers, which sends by
-        itself as far as the client takes it. Asked to, it would turn in circles meanwhile."""
-        if self.requests and not self.will_close and not self.close_when_flushed:
-            return bool(self.total_outbufs_len > self.adj.outbuf_high_watermark)
+        """Return whether the serving thread is to send: not while another one does, which holds the lock.
+        Asked to, it would turn in circles meanwhile; that thread says when something is left."""
+        if not self.outbuf_lock.acquire(blocking=False):
+            return False
+        self.outbuf_lock.release()
         return bool(super().writable())
 
     def service(self) -> None:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from pipeline.web.connections import MOST
+from pipeline.web.connections import MOST, Bell
 from pipeline.web.serve import Server
 from tests.servers.ports import free_port
 from tests.website import Website
@@ -138,3 +139,44 @@ def test_what_is_no_http_is_refused_without_telling_what_serves(website: Website
         assert b"waitress" not in answer.lower()
         assert b"Traceback" not in answer
         assert b"Server:" not in answer
+
+
+def test_an_answer_is_sent_to_its_end_while_the_next_one_is_held(website: Website) -> None:
+    """By one connection: a client that reads slowly, and has asked for both at once."""
+    held = threading.Event()
+    large = b"x" * 12_000_000
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        body = large if environ["PATH_INFO"] == "/large" else b"held"
+        if body == b"held":
+            assert held.wait(NOT_FOR_EVER)
+        start("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    website.app.wsgi_app = answer  # type: ignore[assignment, method-assign]
+    asked = b"".join(
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in ("/large", "/held")
+    )
+    with serving(website) as url, connect(url) as slow:
+        slow.settimeout(NOT_FOR_EVER / 4)
+        slow.sendall(asked)
+        try:
+            with slow.makefile("rb") as reading:
+                while reading.readline() != b"\r\n":
+                    pass
+                assert reading.read(len(large)) == large
+                held.set()
+                assert reading.readline() == b"HTTP/1.1 200 OK\r\n"
+        finally:
+            held.set()
+
+
+def test_the_serving_thread_is_woken_once_for_all_who_ask_before_it_looks() -> None:
+    rung: list[int] = []
+    bell = Bell(lambda: rung.append(1))
+    for _ in range(3):
+        bell()
+    assert len(rung) == 1
+    bell.rung = False  # it looks
+    bell()
+    assert len(rung) == 2
