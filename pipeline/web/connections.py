@@ -44,8 +44,8 @@ class Channel(HTTPChannel):
         return bool(super().received(data))
 
     def writable(self) -> bool:
-        """Return whether the serving thread is to send: not while another one does, which holds the lock.
-        Asked to, it would turn in circles meanwhile; that thread says when something is left."""
+        """Return whether the serving thread is to send: not while another one does, and so holds the
+        lock. Asked to, it would turn in circles meanwhile; that one says when something is left."""
         if not self.outbuf_lock.acquire(blocking=False):
             return False
         self.outbuf_lock.release()

@@ -4,6 +4,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -140,3 +141,20 @@ def test_an_update_in_between_is_not_lost(database: Database) -> None:
             connection.scalar(requests.select().with_only_columns(requests.c.next_attempt_at))
             == due
         )
+
+
+def test_connections_of_the_busiest_moment_are_kept(postgresql: PostgreSQL) -> None:
+    """To open one costs the server a process."""
+    name = f"busy_{secrets.token_hex(6)}"
+    database = open_database(postgresql.create_database(name), pool_size=2)
+
+    def busy() -> set[int]:
+        with ExitStack() as stack:
+            held = [stack.enter_context(database.read()) for _ in range(4)]
+            return {one.execute(text("SELECT pg_backend_pid()")).scalar_one() for one in held}
+
+    first = busy()
+    assert len(first) == 4
+    assert busy() == first
+    database.dispose()
+    postgresql.drop_database(name)

@@ -16,13 +16,16 @@ from sqlalchemy.exc import OperationalError
 
 from pipeline import cli
 from pipeline.cli import COMMANDS, main
+from pipeline.clock import now
 from pipeline.commands.lazy import LazyGroup
 from pipeline.database.advance import Move, admit, advance
 from pipeline.database.engine import open_database
 from pipeline.errors import BrokerUnavailable, HttpcaError, SettingsError
 from pipeline.signer.tables import decisions, ledger, submissions
 from pipeline.states import State
+from pipeline.web import tokens
 from settings.signer import load_signer
+from settings.web import load_http
 from tests.factories import NOW, openssl_csr
 
 HEAVY = {
@@ -351,10 +354,15 @@ def test_a_token_is_made_listed_and_revoked(home: Path, capsys: Output) -> None:
     assert made.out.startswith("httpca_")
     assert len(made.out.split()) == 1
     assert "shown once" in made.err
+    database = open_database(load_http(home / "web").database)
+    known, hashed = tokens.Known(database, now), tokens.digest(made.out.strip())
+    assert known.requester(hashed) == "ci"
     assert main(["token", "list", "--json", *config]) == 0
     [listed] = as_json(capsys)["tokens"]
     assert (listed["name"], listed["revoked_at"]) == ("ci", None)
     assert main(["token", "revoke", "ci", *config]) == 0
+    assert known.requester(hashed) is None  # also where it was good a moment ago
+    database.dispose()
     assert "revoked" in capsys.readouterr().out
     assert main(["token", "list", *config]) == 0
     assert "revoked" in capsys.readouterr().out

@@ -1,7 +1,9 @@
 """Tokens are shown once and kept as hashes."""
 
+from typing import Any
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from pipeline.web import tables, tokens
 from tests.website import Website
@@ -28,6 +30,30 @@ def test_a_requester_has_one_token_at_a_time(website: Website) -> None:
     second = website.token("me")
     assert website.client(first).get("/api/v1/requests").status_code == 401
     assert website.client(second).get("/api/v1/requests").status_code == 200
+
+
+def test_a_token_is_looked_up_once_a_second(website: Website) -> None:
+    client = website.client(website.token("me"))
+    asked = 0
+
+    @event.listens_for(website.database.engine, "before_cursor_execute")
+    def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal asked
+        asked += "FROM tokens" in statement.replace("\n", " ")
+
+    for _ in range(3):
+        assert client.get("/api/v1/requests").status_code == 200
+    assert asked == 1
+    website.moment += tokens.FRESH
+    assert client.get("/api/v1/requests").status_code == 200
+    assert asked == 2
+
+
+def test_what_is_no_token_is_asked_for_every_time_and_not_remembered(website: Website) -> None:
+    known = tokens.Known(website.database, lambda: website.moment)
+    for number in range(3):
+        assert known.requester(tokens.digest(str(number))) is None
+    assert known._known == {}
 
 
 def test_revoking_twice_changes_nothing(website: Website) -> None:
