@@ -105,8 +105,8 @@ class Case:
 
 
 CASES: Final = {
-    "throughput": Case(one_a_call, 90),
-    "batches": Case(by_batches, 70),
+    "throughput": Case(one_a_call, 50),
+    "batches": Case(by_batches, 40),
     "latency at 20/s": Case(latency_at(20), 75),
     "latency at 100/s": Case(latency_at(100), 85),
     "burst": Case(burst.burst, 100),
@@ -115,8 +115,8 @@ CASES: Final = {
     "embedded": Case(one_process, 60),
     "RSA-2048 key": Case(rsa, 40),
     "PKCS#11 key": Case(pkcs11, 45),
-    "scaling": Case(scaling.scaling, 210),
-    "growth": Case(growth.growth, 420),
+    "scaling": Case(scaling.scaling, 120),
+    "growth": Case(growth.growth, 200),
 }
 
 QUICK: Final = ("throughput", "batches", "latency at 20/s")
