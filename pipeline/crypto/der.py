@@ -58,7 +58,7 @@ def content(element: bytes) -> bytes:
     Raises:
         ValueError: when it is cut off.
     """
-    start, end = _content(element, 0, element[0])
+    start, end = _content(element, 0, element[0] if element else SEQUENCE)
     return element[start:end]
 
 

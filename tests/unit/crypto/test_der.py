@@ -52,3 +52,19 @@ def test_a_damaged_tbs_is_refused_or_unreadable() -> None:
     for end in range(0, len(tbs), 7):
         with pytest.raises(ValueError, match=r"not the TBS|parsing"):
             x509.load_der_x509_certificate(der.certificate(tbs[:end], b""))
+
+
+def test_elements_are_taken_apart_as_they_were_put_together() -> None:
+    parts = [der.encode(der.INTEGER, b"\x01"), der.encode(der.OCTET_STRING, b"x" * 200)]
+    sequence = der.encode(der.SEQUENCE, b"".join(parts))
+    assert der.elements(der.content(sequence)) == parts
+    assert der.elements(b"") == []
+
+
+@pytest.mark.parametrize("cut", [b"", b"\x30", b"\x30\x05\x02", b"\x30\x82\x01"])
+def test_an_element_that_is_cut_off_is_refused(cut: bytes) -> None:
+    with pytest.raises(ValueError, match="expected|cut off"):
+        der.content(cut)
+    if cut:
+        with pytest.raises(ValueError, match="expected|cut off"):
+            der.elements(cut)
