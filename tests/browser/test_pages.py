@@ -86,22 +86,18 @@ def test_a_certificate_is_requested_and_downloaded(
     expected = x509.load_der_x509_certificate(live.website.issue(request_id))
     shows(browser, "The certificate is ready")
     folder = tmp_path / "chromium-0" / "downloads"
-    loaders: dict[str, Any] = {
-        "PEM with chain": x509.load_pem_x509_certificates,
-        "PEM": x509.load_pem_x509_certificates,
-        "DER": lambda octets: [x509.load_der_x509_certificate(octets)],
-        "PKCS #7": pkcs7.load_der_pkcs7_certificates,
+    forms: dict[str, tuple[str, Any]] = {
+        "PEM with chain": ("chain.pem", x509.load_pem_x509_certificates),
+        "PEM": ("pem", x509.load_pem_x509_certificates),
+        "DER": ("cer", lambda octets: [x509.load_der_x509_certificate(octets)]),
+        "PKCS #7": ("p7c", pkcs7.load_der_pkcs7_certificates),
     }
-    for number, (name, load) in enumerate(loaders.items(), 1):
+    for name, (ending, load) in forms.items():
         browser.find_element(By.LINK_TEXT, name).click()
-
-        def complete(number: int = number) -> bool:
-            files = list(folder.iterdir())
-            return len(files) == number and not any(f.suffix == ".crdownload" for f in files)
-
-        until(complete)
-        newest = max(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
-        assert expected in load(newest.read_bytes())
+        # The browser writes to files of other names, and gives a complete one this name.
+        file = folder / f"{request_id}.{ending}"
+        until(lambda file=file: file.exists() and file.stat().st_size > 0)
+        assert expected in load(file.read_bytes())
     assert complaints(browser) == []
 
 
