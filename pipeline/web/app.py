@@ -5,12 +5,14 @@ from pathlib import Path
 import structlog
 from flask import Flask, request
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pipeline.clock import Clock, now
 from pipeline.database.engine import Database
 from pipeline.web import access, headers, hosts, limits, locales, metrics, problems
 from pipeline.web.api import api
+from pipeline.web.aside import ensure_may_wait
 from pipeline.web.form import printable
 from pipeline.web.health import health
 from pipeline.web.html import html
@@ -42,6 +44,7 @@ def create_app(
         "MAX_FORM_MEMORY_SIZE": settings.http.max_body,
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
     }
+    event.listen(database.engine, "checkout", ensure_may_wait)
     notifier = Notifier(database, settings.http.long_polls)
     app.extensions[KEY] = Site(
         settings,

@@ -5,12 +5,17 @@ whole within a time, and its answer has to be taken; and when places become scar
 that have gone longest without a request, however many somebody opens.
 """
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
 from waitress.channel import HTTPChannel
+from waitress.task import ThreadedTaskDispatcher
+
+from pipeline.web.aside import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +33,10 @@ IDLE: Final = 120
 
 LOOK: Final = 0.5
 """Seconds between two looks, unless places are scarce."""
+
+
+SHORT: Final = frozenset({("POST", "/api/v1/requests")})
+"""What takes little time but that for which the database is waited for."""
 
 
 class Channel(HTTPChannel):
@@ -56,6 +65,12 @@ class Channel(HTTPChannel):
         super().service()
         self.idle_since = time.monotonic()
 
+    @property
+    def is_short(self) -> bool:
+        """Return whether the next answer takes little time."""
+        request: Any = self.requests[0]
+        return not request.error and (request.command, request.path) in SHORT
+
     def is_slow(self, now: float, longest: float) -> bool:
         """Return whether we have waited for longer than ``longest`` seconds."""
         if self.requests:  # it is the client who waits
@@ -69,17 +84,45 @@ class Bell:
     """Wakes the serving thread, once for all who ask before it looks again.
 
     Whoever rings has changed before what that thread will find; ``rung`` is cleared before it looks.
+    ``thread`` is the serving thread, which need not be woken by itself: it looks next.
     """
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self.rung = False
+        self.thread: int | None = None
 
     def __call__(self) -> None:
         """Wake it, unless it is woken."""
-        if not self.rung:
+        if not self.rung and threading.get_ident() != self.thread:
             self.rung = True
             self._ring()
+
+
+class Dispatcher(ThreadedTaskDispatcher):
+    """Hands requests over to other threads, but for short ones, which the serving thread keeps."""
+
+    def __init__(self, threads: int, ring: Callable[[], None]) -> None:
+        super().__init__()
+        self._serving: int | None = None
+        self._short: deque[Channel] = deque()
+        self._rounds = Rounds(ring, self.add_task)
+        self.set_thread_count(threads)
+
+    def add_task(self, task: Any) -> None:
+        """Have something done: mostly, have the next request of a ``Channel`` answered."""
+        is_ours = threading.get_ident() == self._serving and isinstance(task, Channel)
+        if is_ours and task.is_short:
+            self._short.append(task)
+        else:
+            super().add_task(task)
+
+    def serve(self) -> None:
+        """Answer what is short, in this thread, as far as that is possible without waiting."""
+        self._serving = threading.get_ident()
+        self._rounds.go_on()
+        while self._short:
+            self._rounds.begin(self._short.popleft().service)
 
 
 class Doorkeeper:

@@ -8,8 +8,9 @@ that holds it, and what is wrong with one harms no other.
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,6 +20,7 @@ from pipeline.database.advance import admit
 from pipeline.database.engine import Database
 from pipeline.states import State
 from pipeline.web import idempotency, tables
+from pipeline.web.aside import Wait, aside
 from pipeline.web.idempotency import Once
 from pipeline.web.notify import SUBMITTED, announce
 
@@ -47,9 +49,11 @@ class New:
 
 @dataclass(slots=True)
 class _Call:
-    """What one caller waits for."""
+    """What one caller waits for. Who ``leads`` commits for all that wait, until their own is done."""
 
     new: Sequence[New]
+    wait: Wait = field(default_factory=Wait)
+    leads: bool = False
     done: bool = False
     error: Exception | None = None
 
@@ -60,8 +64,8 @@ class Intake:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._waiting: list[_Call] = []
-        self._adding = threading.Lock()
-        self._storing = threading.Lock()
+        self._led = False
+        self._lock = threading.Lock()
 
     def store(self, new: Sequence[New]) -> None:
         """Store requests, all of them or none, and notify; return when they are committed.
@@ -73,21 +77,34 @@ class Intake:
         if not new:
             return
         call = _Call(new)
-        with self._adding:
+        with self._lock:
             self._waiting.append(call)
-        stored = False
-        with self._storing:
-            while not call.done:
-                stored = True
-                self._store(self._next())
-        if stored:
-            announce(self.database, SUBMITTED)
+            call.leads = not self._led
+            self._led = True
+        while not call.done:
+            if call.leads:
+                aside(partial(self._lead, call))
+            else:
+                call.wait.wait()
         if call.error is not None:
             raise call.error
 
+    def _lead(self, call: _Call) -> None:
+        """Commit until this call is done; then whoever has been waiting for longest leads."""
+        try:
+            while not call.done:
+                self._store(self._next())
+        finally:
+            with self._lock:
+                self._led = bool(self._waiting)
+                for heir in self._waiting[:1]:
+                    heir.leads = True
+                    heir.wait.end()
+        announce(self.database, SUBMITTED)
+
     def _next(self) -> list[_Call]:
         """Take the calls that the next commit is for."""
-        with self._adding:
+        with self._lock:
             count = 0
             for number, call in enumerate(self._waiting):
                 count += len(call.new)
@@ -106,15 +123,16 @@ class Intake:
             for call in calls:
                 call.error = error
         except Exception as error:  # noqa: BLE001 - told to the caller whose it is
-            if len(calls) == 1:
-                calls[0].error = error
-            else:
+            if len(calls) > 1:
                 for call in calls:
                     self._store([call])
+                return
+            calls[0].error = error
         else:
             _log(together)
         for call in calls:
             call.done = True
+            call.wait.end()
 
     def _commit(self, new: Sequence[New]) -> None:
         keys = [(one.requester, one.once, one.id, one.at) for one in new if one.once is not None]

@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from pipeline.clock import Clock
 from pipeline.database.engine import Database
+from pipeline.web.aside import aside
 from pipeline.web.tables import rates
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ class Permits:
             if share.exhausted:
                 return False
             wanted = max(count - share.left, limit // HANDFULS)
-        granted, exhausted = self._draw(subject, minute, limit, wanted)
+        granted, exhausted = aside(lambda: self._draw(subject, minute, limit, wanted))
         with self._lock:
             share = self._share(subject, minute)
             share.left += granted

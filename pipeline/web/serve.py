@@ -12,7 +12,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from pipeline.errors import HttpcaError
-from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper
+from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Dispatcher, Doorkeeper
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
 
@@ -47,10 +47,13 @@ class Server:
         self._site: Site = app.extensions[KEY]
         self._sockets: dict[int, Any] = {}
         port = http.port if port is None else port
+        self._bells: list[Bell] = []
+        self._dispatcher = Dispatcher(http.threads, self._ring)
         try:
             self._waitress: Any = create_server(
                 app,
                 map=self._sockets,
+                _dispatcher=self._dispatcher,
                 host=http.host,
                 port=port,
                 threads=http.threads,
@@ -68,7 +71,6 @@ class Server:
                 "choose another by --port (make run PORT=...)"
             ) from error
         self._doorkeeper = Doorkeeper(slow)
-        self._bells = []
         for listener in self._listeners():
             listener.channel_class = Channel
             listener.pull_trigger = bell = Bell(listener.pull_trigger)
@@ -86,6 +88,8 @@ class Server:
         Long polls end at once, with the state as it is.
         """
         log.info("serving", url=self.url)
+        for bell in self._bells:
+            bell.thread = threading.get_ident()
         while not stopping.is_set():
             self._turn()
         for listener in self._listeners():
@@ -96,7 +100,7 @@ class Server:
         while time.monotonic() < deadline and (closing.is_alive() or self._answering()):
             self._turn()
         closing.join(timeout=LAST_ANSWERS)
-        self._waitress.task_dispatcher.shutdown()
+        self._dispatcher.shutdown()
         wasyncore.close_all(self._sockets)
         log.info("served")
 
@@ -104,8 +108,12 @@ class Server:
         for bell in self._bells:
             bell.rung = False
         wasyncore.loop(timeout=LOOK, use_poll=True, map=self._sockets, count=1)
+        self._dispatcher.serve()
         if self._doorkeeper.is_due(len(self._sockets)):
             self._doorkeeper.look(self._channels())
+
+    def _ring(self) -> None:
+        self._bells[0]()
 
     def _answering(self) -> bool:
         """Return whether a request is being answered, or an answer is still to be sent."""

@@ -20,6 +20,7 @@ from pipeline.database.engine import Database
 from pipeline.errors import N_, Refused, RequesterError
 from pipeline.states import State
 from pipeline.web import idempotency, lookup
+from pipeline.web.aside import aside
 from pipeline.web.idempotency import Once
 from pipeline.web.identifiers import request_id
 from pipeline.web.intake import Intake, New
@@ -91,7 +92,7 @@ def submit_all(
     fresh = []
     for wish in wishes:
         try:
-            known = _known(intake.database, wish)
+            known = _known(intake.database, wish, wish.once) if wish.once else None
             if known is None:
                 fresh.append(_new(wish, settings, now(), in_bulk=len(wishes) > FEW))
                 known = Submitted(_found(fresh[-1]))
@@ -105,14 +106,15 @@ def submit_all(
     return results
 
 
-def _known(database: Database, wish: Wish) -> Submitted | None:
-    if wish.once is None:
-        return None
-    with database.read() as connection:
-        known = idempotency.recall(connection, wish.requester, wish.once)
-        if known is None:
-            return None
-        return Submitted(lookup.find(connection, known, wish.requester), again=True)
+def _known(database: Database, wish: Wish, once: Once) -> Submitted | None:
+    def look_up() -> Submitted | None:
+        with database.read() as connection:
+            known = idempotency.recall(connection, wish.requester, once)
+            if known is None:
+                return None
+            return Submitted(lookup.find(connection, known, wish.requester), again=True)
+
+    return aside(look_up)
 
 
 def examine(octets: bytes, profile: str, comment: str, settings: WebSettings) -> Csr:

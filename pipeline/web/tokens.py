@@ -17,6 +17,7 @@ from pipeline.database.advance import record
 from pipeline.database.engine import Database
 from pipeline.errors import HttpcaError
 from pipeline.web import tables
+from pipeline.web.aside import aside
 
 PREFIX: Final = "httpca_"
 """By which people and secret scanners recognise a token."""
@@ -124,13 +125,16 @@ class Known:
         known = self._known.get(hashed)
         if known is not None and abs(now - known[1]) < FRESH:
             return known[0]
-        with self._database.read() as connection:
-            name = requester_of(connection, hashed)
+        name = aside(lambda: self._look_up(hashed))
         if name is not None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[hashed] = (name, now)
         return name
+
+    def _look_up(self, hashed: bytes) -> str | None:
+        with self._database.read() as connection:
+            return requester_of(connection, hashed)
 
 
 def digest(text: str) -> bytes:
