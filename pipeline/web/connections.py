@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 from waitress.channel import HTTPChannel
-from waitress.task import ThreadedTaskDispatcher
+from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from pipeline.web.aside import Rounds
 
@@ -39,8 +39,23 @@ SHORT: Final = frozenset({("POST", "/api/v1/requests")})
 """What takes little time but that for which the database is waited for."""
 
 
+class Answering(WSGITask):
+    """Answers a request; what is short goes out in one piece, and not its headers first."""
+
+    def write(self, data: Any) -> None:
+        """Send a part of the answer."""
+        if self.wrote_header or not data or len(data) != self.content_length or not self.has_body:
+            super().write(data)
+        else:
+            self.channel.write_soon(self.build_response_header() + data)
+            self.wrote_header = True
+            self.content_bytes_written = len(data)
+
+
 class Channel(HTTPChannel):
     """A connection that knows since when it has been waiting, by the monotonic clock."""
+
+    task_class = Answering
 
     def __init__(self, *arguments: Any, **further: Any) -> None:
         self.idle_since = self.receiving_since = time.monotonic()
