@@ -7,15 +7,12 @@ that have gone longest without a request, however many somebody opens.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
 from waitress.channel import HTTPChannel
-from waitress.task import ThreadedTaskDispatcher, WSGITask
-
-from pipeline.web.aside import Rounds
+from waitress.task import WSGITask
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +30,6 @@ IDLE: Final = 120
 
 LOOK: Final = 0.5
 """Seconds between two looks, unless places are scarce."""
-
-
-SHORT: Final = frozenset({("POST", "/api/v1/requests")})
-"""What takes little time but that for which the database is waited for."""
 
 
 class Answering(WSGITask):
@@ -80,12 +73,6 @@ class Channel(HTTPChannel):
         super().service()
         self.idle_since = time.monotonic()
 
-    @property
-    def is_short(self) -> bool:
-        """Return whether the next answer takes little time."""
-        request: Any = self.requests[0]
-        return not request.error and (request.command, request.path) in SHORT
-
     def is_slow(self, now: float, longest: float) -> bool:
         """Return whether we have waited for longer than ``longest`` seconds."""
         if self.requests:  # it is the client who waits
@@ -112,32 +99,6 @@ class Bell:
         if not self.rung and threading.get_ident() != self.thread:
             self.rung = True
             self._ring()
-
-
-class Dispatcher(ThreadedTaskDispatcher):
-    """Hands requests over to other threads, but for short ones, which the serving thread keeps."""
-
-    def __init__(self, threads: int, ring: Callable[[], None]) -> None:
-        super().__init__()
-        self._serving: int | None = None
-        self._short: deque[Channel] = deque()
-        self._rounds = Rounds(ring, self.add_task)
-        self.set_thread_count(threads)
-
-    def add_task(self, task: Any) -> None:
-        """Have something done: mostly, have the next request of a ``Channel`` answered."""
-        is_ours = threading.get_ident() == self._serving and isinstance(task, Channel)
-        if is_ours and task.is_short:
-            self._short.append(task)
-        else:
-            super().add_task(task)
-
-    def serve(self) -> None:
-        """Answer what is short, in this thread, as far as that is possible without waiting."""
-        self._serving = threading.get_ident()
-        self._rounds.go_on()
-        while self._short:
-            self._rounds.begin(self._short.popleft().service)
 
 
 class Doorkeeper:

@@ -12,7 +12,8 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from pipeline.errors import HttpcaError
-from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Dispatcher, Doorkeeper
+from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper
+from pipeline.web.dispatcher import Dispatcher
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
 

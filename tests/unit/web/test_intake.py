@@ -112,3 +112,41 @@ def test_nothing_is_stored_of_a_call_that_fails(website: Website) -> None:
     with pytest.raises(Taken):
         intake.store([new(website), new(website, "key")])
     assert len(stored(website)) == 1
+
+
+def test_whoever_leads_is_not_kept_for_the_others(website: Website) -> None:
+    """They come all the time: it would never get its own answer."""
+    slow = Slow(website.database)
+    intake, ended = Intake(slow), threading.Event()
+    again, go_on = threading.Event(), threading.Event()
+
+    def commit(connection: Connection) -> None:
+        """Hold the second commit, too."""
+        if slow.commits:
+            again.set()
+            assert go_on.wait(60)
+        Slow.commit(slow, connection)
+
+    slow.commit = commit  # type: ignore[method-assign]
+    first, second = new(website), new(website)
+
+    def lead() -> None:
+        intake.store([first])
+        ended.set()
+
+    threads = [
+        threading.Thread(target=lead),
+        threading.Thread(target=intake.store, args=([second],)),
+    ]
+    threads[0].start()
+    assert slow.begun.wait(60)
+    threads[1].start()
+    while not intake._waiting:
+        threads[1].join(0.01)
+    slow.go_on.set()
+    assert again.wait(60)
+    assert ended.wait(60)
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert stored(website) == {first.id, second.id}
