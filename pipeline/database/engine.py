@@ -162,10 +162,16 @@ def _flags(settings: Iterable[str]) -> list[str]:
     return [f"-c {setting}" for setting in settings]
 
 
-BY_KEYS: Final = ("enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off")
+BY_KEYS: Final = (
+    "plan_cache_mode=force_generic_plan",
+    "enable_seqscan=off",
+    "enable_hashjoin=off",
+    "enable_mergejoin=off",
+)
 """Settings of PostgreSQL's planner: rows are found by an index, and joined by one, wherever there is
 one. It plans a prepared statement once, perhaps while a table is new and looks small; without these
-it would then read all of the table each time until the table is analysed, while that grows."""
+it would then read all of the table each time until the table is analysed, while that grows. And it
+plans for no value anew: the more it knows of a large table, the longer that takes."""
 
 NOTICE_A_DEAD_SERVER: Final = {
     "connect_timeout": 5,

@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, literal, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    bindparam,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
 from pipeline.database.columns import RequestId, UtcDateTime
 from pipeline.database.engine import AnyRow
@@ -114,7 +124,7 @@ def listed(
         own = own.where(tuple_(requests.c.created_at, requests.c.id) < position)
     page_of = own.subquery()
     if states:  # each by the index, however rare it is, and all at the same moment
-        each = [own.where(requests.c.state == state).subquery() for state in states]
+        each = [own.where(requests.c.state == _as_it_is(state)).subquery() for state in states]
         page_of = union_all(*(select(one.c.id, one.c.created_at) for one in each)).subquery()
     statement = (
         select(*_COLUMNS)
@@ -126,6 +136,12 @@ def listed(
     found = [_found(row) for row in connection.execute(statement)]
     page = found[:limit]
     return page, _cursor(page[-1]) if len(found) > limit else None
+
+
+def _as_it_is(state: State) -> ColumnElement[str]:
+    """Return a state as part of a statement's text: PostgreSQL knows then how rare it is, and so which
+    index to take."""
+    return literal(state.value, String, literal_execute=True)
 
 
 def _found(row: AnyRow) -> Found:

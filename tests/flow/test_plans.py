@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 
 from pipeline.approve import past, waiting
 from pipeline.crypto import names
-from pipeline.database.engine import Database
+from pipeline.database.engine import Database, open_database
 from pipeline.run.gathering import gather
 from pipeline.signer import browse, operate
 from pipeline.signer.audit.check_certificates import CHUNK, chunks
@@ -260,6 +260,37 @@ def test_what_is_under_way_is_counted_without_reading_what_is_over(make_world: M
 
     assert len(found) == len(LANES)
     assert scans(found) == {}
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_a_list_reads_what_it_shows_and_nothing_else(make_world: MakeWorld) -> None:
+    """Also one of what there is not, or little: PostgreSQL does not know the values when it plans."""
+    world = make_world()
+    fill(world.web_database, "web")
+    with world.web_database.write() as connection:
+        connection.exec_driver_sql("UPDATE requests SET requester = 'ci', state = 'issued'")
+        connection.exec_driver_sql("ANALYZE")
+    database = open_database(world.web_database.engine.url, by_keys=True)
+    done: list[str] = []
+    with database.read() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.add_notice_handler(lambda notice: done.append(notice.message_primary))
+        for setting in (
+            "LOAD 'auto_explain'",
+            "SET auto_explain.log_min_duration = 0",
+            "SET auto_explain.log_analyze = on",
+            "SET client_min_messages = log",
+        ):
+            connection.exec_driver_sql(setting)
+        _, following = lookup.listed(connection, "ci", limit=20)
+        assert following is not None
+        for states in ((), (State.SUBMITTED, State.RELAYED), (State.REJECTED, State.FAILED)):
+            for cursor in ("", following):
+                lookup.listed(connection, "ci", states=states, cursor=cursor, limit=20)
+    database.dispose()
+
+    assert len(done) == 7
+    assert [plan for plan in done if "Rows Removed by Filter" in plan] == []
 
 
 def live(world: World) -> None:
