@@ -6,7 +6,7 @@ New members get a default and are left out when they have it: then the previous 
 still read, and ours that do not use them are read by it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, TypeVar
 from unicodedata import category
@@ -173,7 +173,6 @@ _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in Body.__subclass
 
 
 B = TypeVar("B", bound=Body)
-T = TypeVar("T")
 
 
 def read(kind: type[B], octets: bytes | msgspec.Raw) -> B:
@@ -207,15 +206,15 @@ def write(body: Body) -> bytes:
     return msgspec.json.encode(body)
 
 
-def chunked(items: Sequence[tuple[T, B]]) -> Iterator[list[tuple[T, B]]]:
-    """Split bodies, each given with what it was made of, into groups that fit into one message.
+def chunked(items: Iterable[B]) -> Iterator[list[B]]:
+    """Split bodies into groups that fit into one message.
 
     A group holds at most ``MAX_ITEMS`` and ``_ROOM`` bytes of JSON.
     """
-    group: list[tuple[T, B]] = []
+    group: list[B] = []
     filled = 0
     for item in items:
-        size = len(write(item[1])) + 1  # and a comma
+        size = len(write(item)) + 1  # and a comma
         if group and (len(group) == MAX_ITEMS or filled + size > _ROOM):
             yield group
             group, filled = [], 0

@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.database.engine import AnyRow, Database
+from pipeline.database.engine import Database
 from pipeline.database.sets import among, still
 
 Counts = Literal["none", "first", "every"]
@@ -36,11 +36,12 @@ Counts = Literal["none", "first", "every"]
 
 @dataclass
 class Claim:
-    """Rows of ``table`` that are ours until ``until``, by their column ``due``."""
+    """Rows of ``table`` (with their ``id`` at least) that are ours until ``until``, by their column
+    ``due``."""
 
     table: Table
     due: str
-    rows: Sequence[AnyRow]
+    rows: Sequence[Any]
     until: datetime
 
     @property

@@ -15,6 +15,7 @@ from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among_given, insert_new, still
 from pipeline.errors import HttpcaError, ItemFailed
+from pipeline.messages import Outcome
 from pipeline.signer import authority, blocked_keys, issued_names
 from pipeline.signer.authority import Prepared
 from pipeline.signer.issuer import Issuer
@@ -32,8 +33,9 @@ class Suspended(HttpcaError):
     """An operator has stopped all signing; the requests go on waiting."""
 
 
-def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
-    """Issue certificates for claimed requests (rows with ``id``, ``state``, ``revision``).
+def issue(side: SignerSide, group: Sequence[AnyRow]) -> list[Outcome]:
+    """Issue certificates for claimed requests (rows with ``id``, ``state``, ``revision``); return what
+    the web side is to be told of those issued, whose rows are held for that.
 
     Raises:
         ItemFailed: one of them cannot be issued, now or ever.
@@ -45,7 +47,7 @@ def issue(side: SignerSide, group: Sequence[AnyRow]) -> None:
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
     signed = {one: _sign(side, row, *asked[one], made.get(one)) for one, row in prepared.items()}
     names = {one: asked[one][0].names for one in prepared}
-    _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
+    return _store(side, [row for row in group if row.id in prepared], prepared, signed, names)
 
 
 # Statements are built once: to build one costs more than to run it.
@@ -193,11 +195,18 @@ def _store(
     prepared: dict[str, AnyRow],
     signed: dict[str, bytes],
     names: dict[str, tuple[Name, ...]],
-) -> None:
+) -> list[Outcome]:
     """Step 5: the first stored certificate wins, together with the state that says so."""
     now = side.now()
+    tell_at = now + side.settings.worker.lease_time
     moves = [
-        move(row, State.ISSUED, now, details=issued_details(prepared[row.id], signed[row.id]))
+        move(
+            row,
+            State.ISSUED,
+            now,
+            tell_at=tell_at,
+            details=issued_details(prepared[row.id], signed[row.id]),
+        )
         for row in group
     ]
     rows = [
@@ -212,8 +221,21 @@ def _store(
     ]
     own = {certificates.c.request_id: rows, issued_names.REQUEST: issued_names.rows(names)}
     with side.database.write() as connection:
-        issued = sorted(advance(connection, ledger, "sign", moves, now, belonging=own))
-    if issued:
+        moved = advance(connection, ledger, "sign", moves, now, belonging=own)
+    if moved:
+        issued = sorted(moved)
         serials = [prepared[request_id].serial for request_id in issued]
         side.mark.set(issued[-1], serials[-1])
         log.info("issued", count=len(issued), request_ids=issued, serials=serials)
+    return [
+        Outcome(
+            id=one.request_id,
+            revision=one.new_revision,
+            state=one.target,
+            changed_at=now,
+            certificate=signed[one.request_id],
+            issuer=prepared[one.request_id].issuer,
+        )
+        for one in moves
+        if one.request_id in moved
+    ]

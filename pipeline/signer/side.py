@@ -56,17 +56,19 @@ def move(
     now: datetime,
     *,
     reason: str = "",
+    tell_at: datetime | None = None,
     expires_at: datetime | None = None,
     remind_at: datetime | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Move:
     """Return the move of a request (read with ``id``, ``state``, ``revision``) to ``target``.
 
-    The web side is to be told at once, and `sign` may take at once what waits for it.
+    The web side is to be told at once, or at ``tell_at`` by whoever else holds the row until then;
+    `sign` may take at once what waits for it.
     """
     values = {
         "reason": clip(reason),
-        "tell_at": now,
+        "tell_at": tell_at or now,
         "attempts": 0,
         "next_attempt_at": now if target is State.WAITING_FOR_SIGNATURE else None,
         "expires_at": expires_at,

@@ -102,7 +102,7 @@ def test_of_a_batch_the_first_are_let_through_and_a_repetition_counts_once(
         (message,) = world.waiting(POLICY)
         world.deliver(POLICY, message, redelivered=again == 2)
     found = states(world, *(one.id for one in octets.submissions))
-    assert found == [State.WAITING_FOR_SIGNATURE] * 3 + [State.REJECTED] * 4
+    assert found == [State.ISSUED] * 3 + [State.REJECTED] * 4
     assert counts(world) == {"hour": 3, "day": 3}
 
 
@@ -151,7 +151,7 @@ def test_workers_at_once_let_exactly_as_many_through_as_the_limit_says(
         thread.join(120)
     assert errors == []
     ids = [one.id for made in batches for one in made.submissions]
-    assert Counter(states(world, *ids)) == {State.WAITING_FOR_SIGNATURE: 50, State.REJECTED: 30}
+    assert Counter(states(world, *ids)) == {State.ISSUED: 50, State.REJECTED: 30}
     assert counts(world) == {"hour": 50, "day": 50}
 
 

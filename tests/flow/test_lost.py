@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import Body
-from pipeline.stages import DECIDE, STAGES, Stage
+from pipeline.stages import DECIDE, SIGN, STAGES, Stage
 from tests.flow.world import World
 
 
@@ -15,7 +15,7 @@ def settle(world: World) -> None:
         world.sweep()
 
 
-@pytest.mark.parametrize("queue", sorted(set(STAGES) - {"signer.decide"}))
+@pytest.mark.parametrize("queue", sorted(set(STAGES) - {"signer.decide", "signer.sign"}))
 def test_the_first_messages_to_a_stage_are_lost(queue: str, world: World) -> None:
     requests = [world.submit(name) for name in ("a.test", "b.example.com", "c.invalid")]
     lost = []
@@ -35,6 +35,16 @@ def test_the_first_messages_to_a_stage_are_lost(queue: str, world: World) -> Non
         ("waiting_for_approval", "waiting_for_approval"),
         ("rejected", "rejected"),
     ]
+
+
+def test_the_wake_up_after_an_approval_is_lost(world: World) -> None:
+    request = world.submit("b.example.com", run=True)
+    world.deliver(DECIDE, world.decision(request, "accept"))
+    assert world.waiting(SIGN)
+
+    settle(world)
+
+    assert world.states(request) == ("issued", "issued")
 
 
 def test_a_decision_that_is_lost_can_be_sent_again(world: World) -> None:

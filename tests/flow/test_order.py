@@ -61,7 +61,7 @@ def test_what_was_not_relayed_when_its_process_died_is_still_submitted(world: Wo
 
 
 def test_whoever_is_woken_finds_what_there_is_to_do(world: World) -> None:
-    request = world.submit("host.test")
+    request = world.submit("host.example.com")
     send, found = world.signer.send, []
 
     def look(stage: Stage, body: Body) -> None:
@@ -71,9 +71,14 @@ def test_whoever_is_woken_finds_what_there_is_to_do(world: World) -> None:
 
     object.__setattr__(world.signer, "send", look)
     world.run()
+    world.decide(request, "accept")
 
-    assert found[0] == (SIGN, State.WAITING_FOR_SIGNATURE)
-    assert (TRANSMIT, State.ISSUED) in found
+    assert found == [
+        (TRANSMIT, State.WAITING_FOR_APPROVAL),
+        (DELIVER, State.WAITING_FOR_APPROVAL),
+        (SIGN, State.WAITING_FOR_SIGNATURE),
+        (DELIVER, State.ISSUED),
+    ]
 
 
 def test_an_older_outcome_that_comes_late_changes_nothing_even_before_the_end(

@@ -42,21 +42,16 @@ def refuse_commits(world: World, monkeypatch: pytest.MonkeyPatch, *, lost: bool)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["refused", "answers lost"])
+@pytest.mark.parametrize("judged", [False, True], ids=["before policy", "before sign"])
 def test_a_database_that_is_in_trouble_never_counts_against_a_request(
-    lost: bool, world: World, monkeypatch: pytest.MonkeyPatch
+    lost: bool, judged: bool, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = world.submit("host.test")
-    held: list[bytes] = []
-
-    def hold(name: str, octets: bytes) -> list[bytes]:
-        if name != SIGN.queue:
-            return [octets]
-        held.append(octets)
-        return []
-
-    world.run(hold)
+    if judged:
+        with world.signing_suspended():
+            world.run()
     refused = refuse_commits(world, monkeypatch, lost=lost)
-    world.deliver(SIGN, held[0])
+    world.wake(SIGN)
     world.run()
     for _ in range(OFTEN):
         world.time.move(minutes=2)
@@ -93,7 +88,8 @@ def test_a_commit_that_is_refused_while_signing_is_no_failure_of_the_request(
 def test_a_clock_that_is_behind_signs_nothing_even_if_it_is_due(world: World) -> None:
     world.time.move(days=1)  # else the message certificates would not be valid yet
     request = world.submit("host.test")
-    world.run(lambda name, octets: [] if name == SIGN.queue else [octets])
+    with world.signing_suspended():
+        world.run()
     with world.signer_database.write() as connection:
         long_ago = world.time() - timedelta(days=1)
         connection.execute(update(tables.requests).values(next_attempt_at=long_ago))

@@ -58,8 +58,10 @@ def for_decide(world: World) -> Prepared:
 
 
 def for_sign(world: World) -> Prepared:
-    requests = [world.submit("a.test"), world.submit("b.test")]
-    return requests, hold(world, SIGN) + _wake_ups(world, SIGN)
+    requests = [world.submit(name, run=True) for name in ("a.example.com", "b.example.com")]
+    for request in requests:
+        world.deliver(DECIDE, world.decision(request, "accept"))
+    return requests, world.waiting(SIGN) + _wake_ups(world, SIGN)
 
 
 def for_transmit(world: World) -> Prepared:

@@ -4,7 +4,8 @@ The real actors, databases, settings, keys and checks; only the broker's deliver
 in the test's hands.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from pipeline.run.web_clock import WebClock
 from pipeline.run.web_side import open_web_side
 from pipeline.setup.directory import create
 from pipeline.setup.options import SetupOptions
+from pipeline.signer import operate
 from pipeline.signer import tables as signer_tables
 from pipeline.stages import DECIDE, DELIVER, POLICY, RELAY, SIGN, STAGES, TRANSMIT, Stage
 from pipeline.states import State
@@ -182,6 +184,13 @@ class World:
         self.signer_clock.expire()
         self.signer_clock.sweep()
         self.run()
+
+    @contextmanager
+    def signing_suspended(self) -> Iterator[None]:
+        """Sign nothing while the block runs, so that what may be signed waits for it."""
+        operate.suspend(self.signer_database, "a test", "operator", self.time())
+        yield
+        operate.resume(self.signer_database, "a test", "operator", self.time())
 
     # --- people -----------------------------------------------------------------------------
 

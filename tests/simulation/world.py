@@ -219,9 +219,9 @@ class World:
 
     def unfinished(self, runner: Runner) -> None:
         """Note that an attempt at signing or examining may be on record that came to no end."""
-        if runner.errand.startswith("sign "):
+        if runner.errand.startswith(("sign ", "policy ")):  # `policy` goes on to sign
             runner.troubles += 1
-        elif runner.errand.startswith("policy ") and runner.letter is not None:
+        if runner.errand.startswith("policy ") and runner.letter is not None:
             self.examining_troubles.update(requests_in(runner.letter))
 
     def note_troubles(self, runner: Runner) -> None:

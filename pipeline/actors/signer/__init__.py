@@ -16,7 +16,7 @@ from pipeline.stages import DECIDE, POLICY, SIGN, TRANSMIT
 
 def bind_signer(broker: GatedBroker, side: SignerSide, patience: Patience) -> None:
     """Declare the signer side's actors on its broker."""
-    bind(broker, POLICY, partial(policy, side), patience)
+    bind(broker, POLICY, partial(policy, side, patience), patience)
     bind(broker, DECIDE, guarded(side.tries, partial(decide, side)), patience)
     bind(broker, SIGN, partial(sign, side, patience), patience)
     bind(broker, TRANSMIT, partial(transmit, side, patience), patience)

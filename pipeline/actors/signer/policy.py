@@ -10,6 +10,9 @@ counted in the transaction that stores them.
 The first CSR for an id wins; another one is refused and audited. What may have killed a worker
 before, since its message was delivered again, is examined after the rest and alone; its attempt is
 on record before, and after too many it is rejected.
+
+What may be signed at once is stored as claimed already, with its first attempt on record, and goes on
+to `sign` within the same worker, which need not claim and read it.
 """
 
 from collections import defaultdict
@@ -21,17 +24,18 @@ import structlog
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import StatementError
 
-from pipeline.actors.patience import is_infrastructure
+from pipeline.actors.patience import Patience, is_infrastructure
+from pipeline.actors.signer.sign import Held, issue_claimed, may_begin
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import admit, advance, record
+from pipeline.database.claim import Claim
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among, among_given, still
 from pipeline.messages import Submission, SubmissionBatch, clip
-from pipeline.signer import suspects
+from pipeline.signer import forgotten, suspects
 from pipeline.signer.examine import Finding, examine_safely
 from pipeline.signer.key_checks import check_keys
-from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, ledger, requests, submissions
@@ -43,8 +47,9 @@ from pipeline.states import State
 log = structlog.get_logger(__name__)
 
 
-def policy(side: SignerSide, received: Received) -> None:
-    """Judge what is new, answer what is known, and wake who goes on."""
+def policy(side: SignerSide, patience: Patience, received: Received) -> None:
+    """Judge what is new, answer what is known, issue what may be signed at once, and wake who goes on
+    with the rest."""
     batch = received.body_as(SubmissionBatch)
     wanted: dict[str, Submission] = {}
     conflicting = [
@@ -56,12 +61,13 @@ def policy(side: SignerSide, received: Received) -> None:
     with side.database.read() as connection:
         known = _known(connection, wanted)
     rules = side.policy()
-    _notice_a_restore(side, wanted.values(), known)
+    forgotten.notice(side, wanted.values(), known)
     fresh = [submission for key, submission in wanted.items() if key not in known]
     suspected = side.tries.suspects((one.id for one in fresh), redelivered=received.redelivered)
     now = side.now()
     findings = [examine_safely(rules, one, now) for one in fresh if one.id not in suspected]
-    stored = _store_all(side, findings)
+    held_until = _held_until(side) if findings and not suspected else None
+    stored = _store_all(side, findings, held_until)
     for one in fresh:
         if one.id in suspected:
             stored += _store_all(side, [suspects.examine_alone(side, rules, one)])
@@ -72,10 +78,21 @@ def policy(side: SignerSide, received: Received) -> None:
             known |= _known(connection, overtaken)
     _answer(side, [wanted[key] for key in known], known)
     _withdraw(side, batch.withdrawals)
-    if any(finding.state is State.WAITING_FOR_SIGNATURE for finding in stored):
-        wake(side.send, SIGN)
-    if known or any(finding.state is not State.WAITING_FOR_SIGNATURE for finding in stored):
+    to_sign = [finding for finding in stored if finding.state is State.WAITING_FOR_SIGNATURE]
+    if known or len(to_sign) < len(stored):
         wake(side.send, TRANSMIT)
+    if held_until is not None:
+        rows = [Held(one.submission.id, one.state, _first_revision(one)) for one in to_sign]
+        issue_claimed(side, patience, Claim(requests, "next_attempt_at", rows, held_until))
+    elif to_sign:
+        wake(side.send, SIGN)
+
+
+def _held_until(side: SignerSide) -> datetime | None:
+    """Return until when what is stored now is ours to sign; None while nothing is signed."""
+    with side.database.read() as connection:
+        now = side.now()
+        return now + side.settings.worker.lease_time if may_begin(side, connection, now) else None
 
 
 _KNOWN: Final = (
@@ -96,11 +113,13 @@ def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
     return {row.id: row for row in connection.execute(_KNOWN, {"ids": list(ids)})}
 
 
-def _store_all(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
+def _store_all(
+    side: SignerSide, findings: Sequence[Finding], held_until: datetime | None = None
+) -> list[Finding]:
     """Store what was found, on an error of one item each alone; return it as it was stored, without
     what somebody else stored meanwhile."""
     try:
-        return _store(side, findings)
+        return _store(side, findings, held_until)
     except (StatementError, ValueError) as error:
         if is_infrastructure(error):
             raise
@@ -108,7 +127,7 @@ def _store_all(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
     stored: list[Finding] = []
     for finding in findings:
         try:
-            stored += _store(side, [finding])
+            stored += _store(side, [finding], held_until)
         except (StatementError, ValueError) as error:
             if is_infrastructure(error):
                 raise
@@ -116,14 +135,16 @@ def _store_all(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
     return stored
 
 
-def _store(side: SignerSide, findings: Sequence[Finding]) -> list[Finding]:
+def _store(
+    side: SignerSide, findings: Sequence[Finding], held_until: datetime | None
+) -> list[Finding]:
     if not findings:
         return []
     now = side.now()
     with side.database.write() as connection:
         checked = check_keys(connection, findings, side.trust.keys())
         limited = apply_limits(connection, checked, now)
-        rows = [_request_row(side, finding, now) for finding in limited]
+        rows = [_request_row(side, finding, now, held_until) for finding in limited]
         own = {submissions.c.request_id: [_submission_row(side, one) for one in limited]}
         admitted = admit(connection, ledger, "policy", rows, now, own)
         fresh = [finding for finding in limited if finding.submission.id in admitted]
@@ -148,18 +169,25 @@ def _log(judged: Iterable[Finding]) -> None:
         log.info("judged", state=state, rule=rule, count=len(ids), request_ids=ids)
 
 
-def _request_row(side: SignerSide, finding: Finding, now: datetime) -> dict[str, Any]:
+def _first_revision(finding: Finding) -> int:
+    """Return the revision at which a request begins: a web side that has heard of it before (we were
+    restored from a backup) listens to higher ones only."""
+    return finding.submission.known_revision + 1
+
+
+def _request_row(
+    side: SignerSide, finding: Finding, now: datetime, held_until: datetime | None
+) -> dict[str, Any]:
     signs = finding.state is State.WAITING_FOR_SIGNATURE
     waits = finding.state is State.WAITING_FOR_APPROVAL
     expires_at, remind_at = waiting_times(finding.rule, side.settings.waiting_days, now)
     return {
         "id": finding.submission.id,
         "state": finding.state,
-        # A web side that has heard of it before (we were restored from a backup) listens to higher
-        # revisions only.
-        "revision": finding.submission.known_revision + 1,
+        "revision": _first_revision(finding),
         "reason": clip(finding.reason),
-        "next_attempt_at": now if signs else None,
+        "attempts": 1 if signs and held_until else 0,
+        "next_attempt_at": (held_until or now) if signs else None,
         "told_revision": 0,
         "tell_at": now + timedelta(seconds=side.settings.tell_delay) if signs else now,
         "expires_at": expires_at if waits else None,
@@ -207,32 +235,6 @@ def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str
             )
             .values(told_revision=requests.c.revision - 1, tell_at=now)
         )
-
-
-def _notice_a_restore(
-    side: SignerSide, asked: Iterable[Submission], known: Mapping[str, AnyRow]
-) -> None:
-    """Who is asked for more than it ever told has forgotten something: nothing is signed then,
-    until it has learnt from the web side what it did. The web side listens to higher revisions."""
-    now = side.now()
-    revisions = {one.id: known[one.id].revision if one.id in known else 0 for one in asked}
-    ahead = [one for one in asked if one.known_revision > revisions[one.id]]
-    if not ahead:
-        return
-    with side.database.write() as connection:
-        for one in ahead:
-            raised = connection.execute(
-                update(requests)
-                .where(requests.c.id == one.id, requests.c.revision == revisions[one.id])
-                .values(
-                    revision=one.known_revision + 1, told_revision=one.known_revision, tell_at=now
-                )
-            )
-            if raised.rowcount:
-                details = {"from": revisions[one.id], "to": one.known_revision + 1}
-                record(connection, audit, "revision-raised", details, now, one.id)
-    evidence = f"the web side heard revision {ahead[0].known_revision} of request {ahead[0].id}"
-    suspend_after_restore(side.database, evidence, now)
 
 
 def _refuse(side: SignerSide, conflicting: Sequence[Submission]) -> None:

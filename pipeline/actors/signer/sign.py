@@ -10,17 +10,21 @@ but for its signature and commit its TBS. 3. Sign exactly those bytes. 4. Assemb
 The attempt is on record just before the work begins: the claim records the first ones, since these
 are begun at once, and what was tried before is begun by itself and runs alone. So nothing counts
 against a request but its own work.
+
+What `policy` lets through at once it claims as it stores it, and hands over to ``issue_claimed``.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
+from structlog.contextvars import bound_contextvars
 
 from pipeline.actors.patience import Patience, is_infrastructure
+from pipeline.actors.signer.transmit import tell
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
@@ -28,6 +32,7 @@ from pipeline.database.claim import Claim, claim, is_due
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import still
 from pipeline.errors import ClockBehind, ItemFailed, KeyUnavailable
+from pipeline.messages import Outcome
 from pipeline.signer import issuance
 from pipeline.signer.clock_check import LAST_ENTRY, ensure_not_behind
 from pipeline.signer.operate import IS_SUSPENDED
@@ -41,47 +46,80 @@ log = structlog.get_logger(__name__)
 Claimed = AnyRow
 """A request as it was claimed: ``attempts`` are those before this one."""
 
+
+class Held(NamedTuple):
+    """A request that was claimed as it was stored; it has what a claimed row has."""
+
+    id: str
+    state: State
+    revision: int
+    attempts: int = 0
+
+
 TRY_AGAIN = timedelta(seconds=5)
 """After how long a request that failed by itself is tried again, times its attempts; and after how
 long when the key is out of reach."""
 
 
 def sign(side: SignerSide, patience: Patience, _received: Received) -> None:
-    """Claim what waits for its signature, issue it, and wake `transmit`."""
-    try:
-        claimed = _claim(side)
-    except ClockBehind as error:  # the sweep comes again; other stages go on meanwhile
-        log.error("clock-is-behind", why=str(error))
+    """Claim what waits for its signature, and issue it."""
+    claimed = _claim(side)
+    if claimed is None:
         return
-    keep = partial(_keep, side, claimed)
-    fresh = [row for row in claimed.rows if row.attempts == 0]
-    if fresh:
-        patience(partial(_issue, side, fresh), keep=keep)
-    for row in claimed.rows:
-        if row.attempts > 0:
-            patience(keep)
-            if patience(partial(_begin, side, claimed, row)):
-                patience(partial(_issue, side, [row]), keep=keep)
-    if claimed.rows:
-        wake(side.send, TRANSMIT)
+    issue_claimed(side, patience, claimed)
     full = len(claimed.rows) == side.settings.worker.batch
     if full and is_due(side.database, claimed, TO_SIGN, side.now()):
         wake(side.send, SIGN)
 
 
+@bound_contextvars(stage=SIGN.name)
+def issue_claimed(side: SignerSide, patience: Patience, claimed: Claim) -> None:
+    """Issue what is claimed, and tell the web side of it."""
+    fresh = [row for row in claimed.rows if row.attempts == 0]
+    if fresh:
+        _issue_and_tell(side, patience, claimed, fresh)
+    for row in claimed.rows:
+        if row.attempts > 0:
+            patience(partial(_keep, side, claimed))
+            if patience(partial(_begin, side, claimed, row)):
+                _issue_and_tell(side, patience, claimed, [row])
+
+
+def _issue_and_tell(
+    side: SignerSide, patience: Patience, claimed: Claim, group: Sequence[Claimed]
+) -> None:
+    """Issue a group; what becomes of those that are not issued is left to `transmit`."""
+    issued = patience(partial(_issue, side, group), keep=partial(_keep, side, claimed))
+    if issued:
+        patience(partial(tell, side, issued))
+    if len(issued) < len(group):
+        wake(side.send, TRANSMIT)
+
+
 _BEFORE: Final = select(IS_SUSPENDED.label("suspended"), LAST_ENTRY.label("last_entry"))
 
 
-def _claim(side: SignerSide) -> Claim:
+def may_begin(side: SignerSide, connection: Connection, now: datetime) -> bool:
+    """Step 1: say whether signing is not suspended, and our clock not behind."""
+    before = connection.execute(_BEFORE).one()
+    if before.suspended:
+        log.info("signing-is-suspended")
+        return False
+    try:
+        ensure_not_behind(before.last_entry, now)
+    except ClockBehind as error:  # the sweep comes again; other stages go on meanwhile
+        log.error("clock-is-behind", why=str(error))
+        return False
+    return True
+
+
+def _claim(side: SignerSide) -> Claim | None:
     """Claim what is due. That puts the first attempt on record: what has none is begun at once."""
     worker = side.settings.worker
     with side.database.change() as connection:
         now = side.now()
-        before = connection.execute(_BEFORE).one()
-        if before.suspended:
-            log.info("signing-is-suspended")
-            return Claim(requests, "next_attempt_at", (), now)
-        ensure_not_behind(before.last_entry, now)
+        if not may_begin(side, connection, now):
+            return None
         return claim(
             connection,
             requests,
@@ -106,12 +144,12 @@ def _begin(side: SignerSide, claimed: Claim, row: Claimed) -> bool:
         return connection.execute(statement).rowcount > 0
 
 
-def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
-    """Issue a group; on an error of one item, each alone."""
+def _issue(side: SignerSide, group: Sequence[Claimed]) -> list[Outcome]:
+    """Issue a group; on an error of one item, each alone. Return what is to be told of those issued."""
     try:
         if len(group) == 1:
             _check_attempts(side, group[0])
-        issuance.issue(side, group)
+        return issuance.issue(side, group)
     except issuance.Suspended:
         log.info("signing-is-suspended", count=len(group))
         _release(side, group, timedelta())
@@ -123,10 +161,9 @@ def _issue(side: SignerSide, group: Sequence[Claimed]) -> None:
             raise
         if len(group) > 1:
             log.warning("batch-falls-apart", count=len(group), error=type(error).__name__)
-            for row in group:
-                _issue(side, [row])
-        else:
-            _failed(side, group[0], error)
+            return [outcome for row in group for outcome in _issue(side, [row])]
+        _failed(side, group[0], error)
+    return []
 
 
 def _check_attempts(side: SignerSide, row: Claimed) -> None:

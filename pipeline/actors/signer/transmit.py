@@ -2,6 +2,9 @@
 
 No state changes: a row with ``told_revision < revision`` is published, then marked. A duplicate is
 harmless, a lost one is asked for again.
+
+What `sign` has just issued it tells itself, by ``tell``: it holds these rows already and has all that
+is to be told. Should it die, they are due when their lease ends.
 """
 
 from collections import defaultdict
@@ -11,6 +14,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Integer, bindparam, select, update
+from structlog.contextvars import bound_contextvars
 
 from pipeline.actors.patience import Patience
 from pipeline.broker.send import wake
@@ -36,8 +40,6 @@ from pipeline.states import State
 
 log = structlog.get_logger(__name__)
 
-Untold = AnyRow
-
 
 def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
     """Claim what is untold and due, publish it, mark it; wake another when there is more."""
@@ -54,22 +56,30 @@ def transmit(side: SignerSide, patience: Patience, _received: Received) -> None:
         )
     if not claimed.rows:
         return
-    patience(partial(_tell, side, claimed.ids), keep=partial(_keep, side, claimed))
+    patience(partial(_tell_claimed, side, claimed.ids), keep=partial(_keep, side, claimed))
     full = len(claimed.rows) == worker.batch
     if full and is_due(side.database, claimed, TO_TELL, side.now()):
         wake(side.send, TRANSMIT)
 
 
-def _tell(side: SignerSide, ids: Sequence[str]) -> None:
-    for group in chunked(list(_readable(_load(side, ids)))):
-        rows = [row for row, _ in group]
-        issuers = _issuers(side, rows)
+def _tell_claimed(side: SignerSide, ids: Sequence[str]) -> None:
+    tell(side, _load(side, ids))
+
+
+@bound_contextvars(stage=TRANSMIT.name)
+def tell(side: SignerSide, untold: Sequence[Outcome]) -> None:
+    """Publish outcomes of rows that are held, and mark them as told.
+
+    Raises:
+        InfrastructureError: broker or database are out of reach; the same call may be made again.
+    """
+    for outcomes in chunked(_readable(untold)):
+        issuers = _issuers(side, outcomes)
         for others in range(MAX_ISSUERS, len(issuers), MAX_ISSUERS):
             side.send(DELIVER, OutcomeBatch(issuers=issuers[others : others + MAX_ISSUERS]))
-        outcomes = [outcome for _, outcome in group]
         side.send(DELIVER, OutcomeBatch(outcomes, issuers[:MAX_ISSUERS]))
-        _mark(side, rows)
-        log.info("told", count=len(rows), request_ids=[row.id for row in rows])
+        _mark(side, outcomes)
+        log.info("told", count=len(outcomes), request_ids=[outcome.id for outcome in outcomes])
 
 
 # Statements are built once: to build one costs more than to run it.
@@ -97,32 +107,31 @@ _MARK: Final = (
 )
 
 
-def _load(side: SignerSide, ids: Sequence[str]) -> Sequence[Untold]:
+def _load(side: SignerSide, ids: Sequence[str]) -> list[Outcome]:
     with side.database.read() as connection:
         rows = connection.execute(_LOAD, {"ids": ids}).all()
-    return [row for row in rows if row.told_revision < row.revision]
+    return [_outcome(row) for row in rows if row.told_revision < row.revision]
 
 
-def _issuers(side: SignerSide, rows: Sequence[Untold]) -> list[IssuerNotice]:
+def _issuers(side: SignerSide, outcomes: Sequence[Outcome]) -> list[IssuerNotice]:
     """Return the notices of the certificates' issuers: the web side keeps no certificate without."""
     with side.database.read() as connection:
-        return side.issuers.notices_of(connection, {row.issuer for row in rows if row.issuer})
+        return side.issuers.notices_of(connection, {one.issuer for one in outcomes if one.issuer})
 
 
-def _readable(rows: Sequence[Untold]) -> Iterator[tuple[Untold, Outcome]]:
+def _readable(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
     """Return the outcomes, but for those that the web side could not read: one of these would take
     its whole batch with it into the dead letters."""
-    for row in rows:
-        outcome = _outcome(row)
+    for outcome in outcomes:
         try:
             read(Outcome, write(outcome))
         except MessageRefused:
-            log.error("outcome-cannot-be-told", request_id=row.id, state=row.state)
+            log.error("outcome-cannot-be-told", request_id=outcome.id, state=outcome.state)
         else:
-            yield row, outcome
+            yield outcome
 
 
-def _outcome(row: Untold) -> Outcome:
+def _outcome(row: AnyRow) -> Outcome:
     return Outcome(
         id=row.id,
         revision=row.revision,
@@ -134,10 +143,10 @@ def _outcome(row: Untold) -> Outcome:
     )
 
 
-def _mark(side: SignerSide, group: Sequence[Untold]) -> None:
+def _mark(side: SignerSide, told: Sequence[Outcome]) -> None:
     by_revision: defaultdict[int, list[str]] = defaultdict(list)
-    for row in group:
-        by_revision[row.revision].append(row.id)
+    for outcome in told:
+        by_revision[outcome.revision].append(outcome.id)
     with side.database.change() as connection:
         for revision, ids in by_revision.items():
             connection.execute(_MARK, {"ids": ids, "told": revision})

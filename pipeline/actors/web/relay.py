@@ -87,11 +87,11 @@ def _claim(side: WebSide) -> Claim:
 
 
 def _ask(side: WebSide, claimed: Claim) -> None:
-    unanswered = _load(side, claimed.ids)
-    for group in chunked([(row, _submission(row)) for row in unanswered]):
-        rows = [row for row, _ in group]
+    unanswered = {row.id: row for row in _load(side, claimed.ids)}
+    for asked in chunked(map(_submission, unanswered.values())):
+        rows = [unanswered[submission.id] for submission in asked]
         withdrawals = [row.id for row in rows if row.withdrawal_wished]
-        side.send(POLICY, SubmissionBatch([submission for _, submission in group], withdrawals))
+        side.send(POLICY, SubmissionBatch(asked, withdrawals))
         _mark(side, claimed, rows, side.now())
         log.info("relayed", count=len(rows), request_ids=[row.id for row in rows])
 
