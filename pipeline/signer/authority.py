@@ -13,12 +13,11 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pipeline.crypto import der, public_keys, requested, subject
+from pipeline.crypto import der, requested, subject
 from pipeline.crypto.certificates import (
     certificate_from_der,
     extension_of,
     is_issued_by,
-    public_key_of,
 )
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
@@ -137,7 +136,7 @@ def verify(
         raise ItemFailed("the certificate differs from the TBS that was recorded for it")
     if not is_issued_by(certificate, issuer.certificate):
         raise ItemFailed("the certificate's signature is not the issuer's")
-    if _spki(certificate) != csr.spki:
+    if _spki(certificate_der) != csr.spki:
         raise ItemFailed("the certificate has another public key than the CSR")
     try:
         named, names = requested.names_in(certificate)
@@ -184,9 +183,9 @@ def _end_of_recorded(tbs: bytes, issuer: Issuer) -> datetime:
     return certificate.not_valid_after_utc
 
 
-def _spki(certificate: x509.Certificate) -> bytes:
+def _spki(certificate_der: bytes) -> bytes:
     try:
-        return public_keys.spki(public_key_of(certificate))
+        return der.certificate_spki(certificate_der)
     except ValueError:
         raise ItemFailed("the certificate's public key cannot be read") from None
 

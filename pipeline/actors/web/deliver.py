@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
@@ -31,7 +31,7 @@ from pipeline.crypto.envelope import Received
 from pipeline.crypto.public_keys import spki
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import among_given, insert_rows
+from pipeline.database.sets import Rows, among_given
 from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.stages import RELAY
@@ -137,8 +137,8 @@ def _apply(side: WebSide, outcomes: Sequence[Outcome]) -> None:
                 row.id: wanted[row.id] for row in rows if row.revision < wanted[row.id].revision
             }
             moves = [_move(row, wanted[row.id], now, side) for row in rows if row.id in wanted]
-            moved = advance(connection, ledger, "deliver", moves, now)
-            _store(connection, [wanted[request_id] for request_id in moved], now)
+            own = {certificates.c.request_id: _certificates(wanted.values(), now)}
+            moved = advance(connection, ledger, "deliver", moves, now, belonging=own)
         _log(wanted[request_id] for request_id in moved)
         wanted = {key: outcome for key, outcome in wanted.items() if key not in moved}
 
@@ -184,8 +184,8 @@ def _check_key(certificate: bytes, csr: bytes) -> None:
         raise _Unfit("the certificate is for another key than the request's")
 
 
-def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
-    rows = [
+def _certificates(outcomes: Iterable[Outcome], now: datetime) -> Rows:
+    return [
         {
             "request_id": outcome.id,
             "certificate": outcome.certificate,
@@ -195,7 +195,6 @@ def _store(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         for outcome in outcomes
         if outcome.certificate is not None
     ]
-    insert_rows(connection, certificates, rows)
 
 
 def _unknown(side: WebSide, notices: Sequence[IssuerNotice]) -> dict[str, IssuerNotice]:
