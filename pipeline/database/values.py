@@ -26,27 +26,36 @@ def insert(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows into a table of SQLite."""
     given = defaults(table)
     names = tuple({**given, **rows[0]})
-    writers = [_writer(table.c[name].type, connection.dialect) for name in names]
-    columns = ", ".join(f'"{name}"' for name in names)
-    places = f"({', '.join('?' * len(names))})"
+    statement, places, writers = _prepared(table, names, connection.dialect)
     most = MOST // len(names)
     for first in range(0, len(rows), most):
         some = rows[first : first + most]
         values = []
         for row in some:
             whole = {**given, **row}
-            values += [
-                write(whole[name]) if write else whole[name]
-                for name, write in zip(names, writers, strict=True)
-            ]
-        # Nothing in the text comes from outside: names are those of our own tables.
-        statement = f'INSERT INTO "{table.name}" ({columns}) VALUES '  # noqa: S608
+            values += [write(whole[name]) if write else whole[name] for name, write in writers]
         connection.exec_driver_sql(statement + ", ".join([places] * len(some)), tuple(values))
 
 
-def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    """Return what makes values ready to be bound. Rows that are written together have times in common:
-    to write one costs as much as to insert a row."""
+_Write = Callable[[Any], Any] | None
+"""What makes a value ready to be bound."""
+
+
+@lru_cache
+def _prepared(
+    table: Table, names: tuple[str, ...], dialect: Dialect
+) -> tuple[str, str, list[tuple[str, _Write]]]:
+    """Return the beginning of a statement, the places of one row's values, and how to write each."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    # Nothing in the text comes from outside: names are those of our own tables.
+    statement = f'INSERT INTO "{table.name}" ({columns}) VALUES '  # noqa: S608
+    places = f"({', '.join('?' * len(names))})"
+    return statement, places, [(name, _write(table.c[name].type, dialect)) for name in names]
+
+
+def _write(kind: TypeEngine[Any], dialect: Dialect) -> _Write:
+    """Rows that are written together have times in common, and to write one costs as much as to
+    insert a row: so the last ones are kept."""
     write = kind.dialect_impl(dialect).bind_processor(dialect)
     return lru_cache(4)(write) if write and isinstance(kind, UtcDateTime) else write
 
