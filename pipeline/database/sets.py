@@ -46,18 +46,13 @@ class _Texts(TypeDecorator[Sequence[str]]):
     impl = String
     cache_ok = True
 
-    def __init__(self, *, ids: bool) -> None:
-        super().__init__()
-        self.ids = ids
-
     def process_bind_param(self, value: Iterable[str] | None, dialect: Dialect) -> str | None:
-        """Return the list as the database takes it; SQLite keeps ids without hyphens."""
+        """Return the list as the database takes it."""
         if value is None:
             return None
         if dialect.name == "postgresql":
             return _array(value)
-        texts = [one.replace("-", "") for one in value] if self.ids else list(value)
-        return msgspec.json.encode(texts).decode()
+        return msgspec.json.encode(list(value)).decode()
 
 
 def _array(texts: Iterable[str]) -> str:
@@ -79,17 +74,13 @@ class _Among(FunctionElement[bool]):
 
 def among(which: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that a column of texts or request ids has one of these values."""
-    return _Among(which, bindparam(None, [str(value) for value in values], type_=_texts(which)))
+    return _Among(which, bindparam(None, [str(value) for value in values], type_=_Texts))
 
 
 def among_given(which: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Return the same condition for a statement that is built once: it is executed with the values as
     its parameter ``name``."""
-    return _Among(which, bindparam(name, type_=_texts(which)))
-
-
-def _texts(which: ColumnElement[Any]) -> _Texts:
-    return _Texts(ids=isinstance(which.type, Uuid))
+    return _Among(which, bindparam(name, type_=_Texts))
 
 
 @compiles(_Among, "postgresql")
