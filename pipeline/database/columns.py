@@ -60,8 +60,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 BigInteger = _BigInteger().with_variant(Integer(), "sqlite")
 """A growing key; SQLite numbers rows by itself only in a column declared INTEGER."""
 
-RequestId = Uuid(as_uuid=False)
-"""A request's id, as text in Python."""
+RequestId = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
+"""A request's id, as text in Python, and where there is no type for it."""
 
 
 def request_columns() -> list[Column[Any]]:

@@ -2,8 +2,7 @@
 
 A list in SQL's usual forms, ``IN (?, ?, …)`` and ``VALUES (…), (…), …``, is another statement for every
 length: SQLAlchemy, the driver and PostgreSQL would each read it anew. On PostgreSQL ids travel as an
-array, and rows as JSON. On SQLite ids travel as JSON, and rows are inserted one by one, which costs
-little, since it is in the same process.
+array, and rows as JSON. On SQLite ids travel as JSON; for rows see ``values``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,19 +25,19 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     column,
+    select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
-from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+from pipeline.database import values
+from pipeline.database.values import Rows, defaults
 
 T = TypeVar("T")
-
-Rows = Sequence[Mapping[str, Any]]
-"""Values by the names of columns; all rows of one table name the same columns."""
 
 
 class _Texts(TypeDecorator[Sequence[str]]):
@@ -47,18 +46,13 @@ class _Texts(TypeDecorator[Sequence[str]]):
     impl = String
     cache_ok = True
 
-    def __init__(self, *, ids: bool) -> None:
-        super().__init__()
-        self.ids = ids
-
     def process_bind_param(self, value: Iterable[str] | None, dialect: Dialect) -> str | None:
-        """Return the list as the database takes it; SQLite keeps ids without hyphens."""
+        """Return the list as the database takes it."""
         if value is None:
             return None
         if dialect.name == "postgresql":
             return _array(value)
-        texts = [one.replace("-", "") for one in value] if self.ids else list(value)
-        return msgspec.json.encode(texts).decode()
+        return msgspec.json.encode(list(value)).decode()
 
 
 def _array(texts: Iterable[str]) -> str:
@@ -80,17 +74,13 @@ class _Among(FunctionElement[bool]):
 
 def among(which: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that a column of texts or request ids has one of these values."""
-    return _Among(which, bindparam(None, [str(value) for value in values], type_=_texts(which)))
+    return _Among(which, bindparam(None, [str(value) for value in values], type_=_Texts))
 
 
 def among_given(which: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Return the same condition for a statement that is built once: it is executed with the values as
     its parameter ``name``."""
-    return _Among(which, bindparam(name, type_=_texts(which)))
-
-
-def _texts(which: ColumnElement[Any]) -> _Texts:
-    return _Texts(ids=isinstance(which.type, Uuid))
+    return _Among(which, bindparam(name, type_=_Texts))
 
 
 @compiles(_Among, "postgresql")
@@ -127,7 +117,7 @@ def insert_all(connection: Connection, groups: Iterable[tuple[Table, Rows]]) -> 
     filled = [(table, rows) for table, rows in groups if rows]
     if connection.dialect.name == "sqlite":
         for table, rows in filled:
-            connection.execute(sqlite.insert(table), list(rows))
+            values.insert(connection, table, rows)
     elif filled:
         written = [(table, *_written(table, rows)) for table, rows in filled]
         statement = _inserting_all(*((table, names) for table, names, _ in written))
@@ -151,13 +141,18 @@ def insert_new(
         return set()
     further = {owner: some for owner, some in (belonging or {}).items() if some}
     if connection.dialect.name == "sqlite":
-        statement = sqlite.insert(table)
-        fresh = statement.on_conflict_do_nothing(index_elements=[key]).returning(key)
-        inserted = set(connection.scalars(fresh, list(rows)))
-        for owner, some in further.items():
-            own = [row for row in some if row[owner.name] in inserted]
-            insert_rows(connection, owner.table, own)
-        return inserted
+        by_key: dict[Any, Mapping[str, Any]] = {}
+        for row in rows:
+            by_key.setdefault(row[key.name], row)
+        # Nobody else writes now: what is not known yet stays so.
+        known = set(connection.scalars(_known(key), {"keys": list(by_key)}))
+        fresh = {one: row for one, row in by_key.items() if one not in known}
+        own = [
+            (owner.table, [row for row in some if row[owner.name] in fresh])
+            for owner, some in further.items()
+        ]
+        insert_all(connection, [(table, list(fresh.values())), *own])
+        return set(fresh)
     names, written = _written(table, rows)
     parameters, parts = {"rows": written}, []
     for number, (owner, some) in enumerate(further.items()):
@@ -169,7 +164,7 @@ def insert_new(
 
 def _written(table: Table, rows: Rows) -> tuple[tuple[str, ...], str]:
     """Return the names of the columns that are given, and the rows as JSON."""
-    given = _defaults(table)
+    given = defaults(table)
     names = tuple({**given, **rows[0]})
     filled = ({**given, **row} for row in rows)
     return names, msgspec.json.encode(
@@ -178,13 +173,8 @@ def _written(table: Table, rows: Rows) -> tuple[tuple[str, ...], str]:
 
 
 @cache
-def _defaults(table: Table) -> dict[str, Any]:
-    """Return the values that the program gives to columns that are left out."""
-    return {
-        one.name: one.default.arg
-        for one in table.columns
-        if isinstance(one.default, ScalarElementColumnDefault)
-    }
+def _known(key: Column[Any]) -> Executable:
+    return select(key).where(among_given(key, "keys"))
 
 
 @cache

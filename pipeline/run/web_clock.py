@@ -98,12 +98,14 @@ class WebClock:
 
     def sweep(self) -> None:
         """Wake `relay` when something is due."""
+        if self._is_due():
+            wake(self.side.send, RELAY)
+
+    def _is_due(self) -> bool:
         column = requests.c.next_attempt_at
         due = select(requests.c.id).where(column <= self.side.now()).order_by(column).limit(1)
         with self.side.database.read() as connection:
-            found = any(connection.execute(due.where(lane)).first() for lane in LANES)
-        if found:
-            wake(self.side.send, RELAY)
+            return any(connection.execute(due.where(lane)).first() for lane in LANES)
 
     def repair(self) -> None:
         """Make due what a clock that was ahead put off for longer than anything is put off."""
@@ -160,16 +162,19 @@ class WebClock:
             Tries.tidy(connection, tries, side.now() - timedelta(days=keep.tries_days))
 
     def _listen(self) -> None:
-        intervals = self.side.settings.clock
-        embedded = self.side.database.dialect == "sqlite"
         while not self._stopping.is_set():
             try:
-                if self._ear.wait(intervals.poll_sqlite if embedded else intervals.poll):
+                if self._hears():
                     wake(self.side.send, RELAY)
                     gather(self.side, self._stopping)
-                else:
-                    self.sweep()
             except Exception as error:
                 if not is_infrastructure(error):
                     log.exception("listening-failed")
                 self._stopping.wait(1.0)
+
+    def _hears(self) -> bool:
+        """Wait a while for new requests; return whether there may be some."""
+        clock = self.side.settings.clock
+        if self.side.database.dialect == "sqlite":  # where nothing tells of them
+            return self._is_due() or self._ear.wait(clock.poll_sqlite)
+        return self._ear.wait(clock.poll) or self._is_due()

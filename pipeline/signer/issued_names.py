@@ -6,7 +6,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from pipeline.crypto.names import Name
-from pipeline.database.sets import Rows, insert_rows
+from pipeline.database.sets import insert_rows
+from pipeline.database.values import Rows
 from pipeline.signer.tables import issued_names
 
 REQUEST: Final = issued_names.c.request_id

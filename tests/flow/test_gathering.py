@@ -1,6 +1,7 @@
 """How long new requests wait for one another: few not at all, many until they fill a batch."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -8,7 +9,8 @@ from msgspec.structs import replace as changed
 
 from pipeline.actors.web.side import WebSide
 from pipeline.run.gathering import FEW, gather
-from pipeline.stages import RELAY
+from pipeline.run.web_clock import WebClock
+from pipeline.stages import RELAY, Stage
 from tests.flow.world import World
 
 HOUR = 3600.0
@@ -98,3 +100,14 @@ def test_a_process_that_stops_does_not_wait(world: World) -> None:
     pauses = Pauses(most=1)
     gather(side_with(world), pauses)
     assert pauses.count == 1
+
+
+def test_the_clock_wakes_once_for_many_also_where_it_has_to_look_for_them(world: World) -> None:
+    submit(world, FEW + 1)
+    wakened: list[Stage] = []
+    side = replace(side_with(world), send=lambda stage, _body: wakened.append(stage))
+    clock = WebClock(side)
+    clock.start()
+    time.sleep(10 * side.settings.clock.poll_sqlite)
+    clock.stop()
+    assert 1 <= wakened.count(RELAY) <= 3  # by sweep and heartbeat too, which come once at first

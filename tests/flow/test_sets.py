@@ -27,6 +27,7 @@ from sqlalchemy.sql.elements import CompilerElement
 from pipeline.database.columns import RequestId, UtcDateTime
 from pipeline.database.engine import Database, open_database
 from pipeline.database.sets import among, among_given, insert_all, insert_new, insert_rows, still
+from pipeline.database.values import MOST
 from tests.servers import PostgreSQL
 
 
@@ -119,6 +120,29 @@ def test_only_what_is_new_is_inserted_and_told(things: Database) -> None:
         again = old | {"name": "again"}
         assert insert_new(connection, table, [again, new], table.c.id) == {new["id"]}
     assert set(rows_of(things)) == {"old", "new"}
+
+
+def test_of_several_new_rows_with_one_key_the_first_is_inserted(things: Database) -> None:
+    new = thing("first")
+    with things.write() as connection:
+        rows = [new, new | {"name": "second"}]
+        assert insert_new(connection, table, rows, table.c.id) == {new["id"]}
+    assert set(rows_of(things)) == {"first"}
+
+
+def test_rows_of_one_table_are_inserted_by_one_statement(things: Database) -> None:
+    with things.write() as connection:
+        seen = statements(connection)
+        insert_rows(connection, table, [thing(str(number)) for number in range(200)])
+    assert len(seen) == 1
+    assert len(rows_of(things)) == 200
+
+
+def test_there_may_be_more_rows_than_one_statement_takes(things: Database) -> None:
+    count = 2 * MOST // len(table.columns)
+    with things.write() as connection:
+        insert_rows(connection, table, [thing(str(number)) for number in range(count + 1)])
+    assert len(rows_of(things)) == count + 1
 
 
 def test_what_belongs_to_a_row_is_inserted_with_it_or_not_at_all(things: Database) -> None:

@@ -217,7 +217,5 @@ class Simulation:
 
     def _known(self, *states: State) -> list[str]:
         rows = self.world.template.signer.ask("SELECT id, state FROM requests ORDER BY id")
-        by_hex = {one.replace("-", ""): one for one in self.world.labels}
-        return [
-            by_hex[key] for key, state in rows if key in by_hex and state in (states or [state])
-        ]
+        labels = self.world.labels
+        return [key for key, state in rows if key in labels and state in (states or [state])]

@@ -27,11 +27,7 @@ def columns(dialect: str) -> list[ColumnElement[Any]]:
     request: ColumnElement[Any]
     if dialect == "sqlite":
         moment = func.replace(type_coerce(audit.c.at, String), " ", "T").concat("Z")
-        digits = type_coerce(audit.c.request_id, String)
-        parts = [func.substr(digits, first, count) for first, count in _GROUPS]
-        request = parts[0]
-        for part in (*parts[1:], func.substr(digits, 21)):
-            request = request.concat("-").concat(part)
+        request = audit.c.request_id
     else:
         form = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
         moment = func.to_char(func.timezone("UTC", audit.c.at), form)
@@ -44,10 +40,6 @@ def columns(dialect: str) -> list[ColumnElement[Any]]:
         type_coerce(request, String).label("request"),
         details.label("text"),
     ]
-
-
-_GROUPS: Final = ((1, 8), (9, 4), (13, 4), (17, 4))
-"""Where the groups of a UUID's digits begin in SQLite's form of it, and how long they are."""
 
 
 def canonical(entry: int, moment: str, event: str, request_id: str | None, details: str) -> bytes:

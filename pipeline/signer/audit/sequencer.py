@@ -9,11 +9,12 @@ harmless: the first one's commit changes the head, and the others find it change
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.crypto.merkle import Edge, Node, leaf_hash
 from pipeline.database.engine import AnyRow, Database
+from pipeline.database.sets import insert_rows
 from pipeline.signer.audit.entries import canonical, columns
 from pipeline.signer.tables import audit, tree
 
@@ -75,7 +76,7 @@ def sequence(database: Database, limit: int = AT_ONCE) -> int:
             {"leaf": first + number, "entry": entry, "hash": hashed}
             for number, (entry, hashed) in enumerate(zip(ids, hashes, strict=True))
         ]
-        connection.execute(insert(tree.leaves), leaves)
+        insert_rows(connection, tree.leaves, leaves)
         _store_nodes(connection, completed)
         _change_gaps(
             connection, gaps, without(gaps, ids[:late]) + between(head.highest, ids[late:])
@@ -112,8 +113,7 @@ def _store_nodes(connection: Connection, completed: Iterable[Node]) -> None:
         for level, index, hashed in completed
         if level % STORED_LEVELS == 0
     ]
-    if rows:
-        connection.execute(insert(tree.nodes), rows)
+    insert_rows(connection, tree.nodes, rows)
 
 
 def _change_gaps(connection: Connection, before: Sequence[Gap], after: Sequence[Gap]) -> None:
@@ -121,8 +121,7 @@ def _change_gaps(connection: Connection, before: Sequence[Gap], after: Sequence[
     if gone:
         connection.execute(delete(tree.gaps).where(tree.gaps.c.first.in_(gone)))
     made = [{"first": first, "last": last} for first, last in after if (first, last) not in before]
-    if made:
-        connection.execute(insert(tree.gaps), made)
+    insert_rows(connection, tree.gaps, made)
 
 
 def between(highest: int, ids: Iterable[int]) -> list[Gap]:

@@ -8,7 +8,7 @@ from alembic import op
 revision = "signer_0001"
 down_revision = None
 
-RequestId = sa.Uuid(as_uuid=False)
+RequestId = sa.Uuid(as_uuid=False).with_variant(sa.String(36), "sqlite")
 Time = sa.DateTime(timezone=True)
 
 VIEWS = {
