@@ -31,7 +31,8 @@ from pipeline.crypto.envelope import Received
 from pipeline.crypto.public_keys import spki
 from pipeline.database.advance import Move, advance, record
 from pipeline.database.engine import AnyRow
-from pipeline.database.sets import Rows, among_given
+from pipeline.database.sets import among_given
+from pipeline.database.values import Rows
 from pipeline.errors import MessageRefused
 from pipeline.messages import IssuerNotice, Outcome, OutcomeBatch
 from pipeline.stages import RELAY
