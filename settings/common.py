@@ -60,7 +60,7 @@ class Worker(Settings, frozen=True):
     """
 
     threads: Annotated[int, Meta(ge=1, le=16)] = 1
-    batch: Annotated[int, Meta(ge=1, le=500)] = 200
+    batch: Annotated[int, Meta(ge=1, le=500)] = 400
     lease: Seconds = 30.0
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
 

@@ -61,7 +61,7 @@ class Ask(Settings, frozen=True):
     first: Seconds = 10.0
     factor: Annotated[float, Meta(ge=1, le=10)] = 2.0
     longest: Seconds = 3600.0
-    in_bulk: Annotated[int, Meta(ge=1, le=100_000)] = 400
+    in_bulk: Annotated[int, Meta(ge=1, le=100_000)] = 800
 
 
 class Clock(Settings, frozen=True):
