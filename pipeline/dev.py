@@ -25,7 +25,7 @@ from pipeline.clock import now
 from pipeline.database.engine import Database, open_database
 from pipeline.database.migrate import migrate
 from pipeline.errors import BrokerUnavailable, HttpcaError
-from pipeline.run import garbage, processor
+from pipeline.run import garbage
 from pipeline.run.signals import stop_on_signals
 from pipeline.run.signer_clock import SignerClock
 from pipeline.run.signer_side import open_signer_side
@@ -75,7 +75,6 @@ def _serve(directory: Path, port: int | None) -> int:
             "or give `httpca dev` another --dir"
         )
     logging.configure(web_settings.log, "dev")
-    processor.stay()
     stopping = threading.Event()
     stop_on_signals(stopping)
     patience = Patience(stopping)

@@ -50,10 +50,6 @@ class Dev:
         said, _ = process.communicate(timeout=SOON)
         return process.returncode, said
 
-    def threads(self) -> list[int]:
-        assert self._process is not None
-        return [int(one.name) for one in Path(f"/proc/{self._process.pid}/task").iterdir()]
-
     def close(self) -> None:
         if self._process is not None:
             self.stop(signal.SIGKILL)

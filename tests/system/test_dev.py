@@ -1,7 +1,6 @@
 """`httpca dev`, as `make run` starts it."""
 
 import json
-import os
 import re
 import signal
 from collections.abc import Iterator
@@ -27,12 +26,6 @@ def test_it_says_where_it_is_and_how_to_submit_and_to_approve(dev: Dev) -> None:
     assert str(dev.folder) in dev.welcome
     assert re.search(r"curl .*\\\n.*/api/v1/requests\?profile=server", dev.welcome)
     assert re.search(r"httpca approve --config .*/approvers/approver'?\n", dev.welcome)
-
-
-def test_all_its_threads_keep_to_one_processor(dev: Dev) -> None:
-    allowed = [os.sched_getaffinity(thread) for thread in dev.threads()]
-    assert len(allowed) > 30
-    assert all(one == allowed[0] and len(one) == 1 for one in allowed)
 
 
 def test_the_first_policy_signs_rejects_and_holds_by_name(dev: Dev) -> None:
