@@ -192,7 +192,9 @@ class Simulation:
         """The operator does something."""
         if self.world.operator.busy:
             return False
-        verb = self.rng.choice(("suspend", "resume", "resume", "retry", "retry", "reject"))
+        usual = ("suspend", "resume", "resume", "retry", "retry", "reject")
+        # What failed waits for an operator, and nothing else does: that is looked after first.
+        verb = self.rng.choice(("retry", "reject") if self._known(State.FAILED) else usual)
         if verb in ("suspend", "resume"):
             self.people.operate(verb)
             return True

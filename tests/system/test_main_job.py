@@ -100,16 +100,17 @@ def test_every_state_change_is_audited(installation: Installation, story: Story)
 
 def test_an_eavesdropper_can_verify_every_message(story: Story) -> None:
     assert story.overheard["problems"] == []
-    verified = story.overheard["verified"]
-    assert set(verified) >= {
+    verified = set(story.overheard["verified"])
+    always = {
         "urn:httpca:role:web -> web.relay",
         "urn:httpca:role:web -> signer.policy",
         "urn:httpca:approver:approver -> signer.decide",
-        "urn:httpca:role:signer -> signer.sign",
-        "urn:httpca:role:signer -> signer.transmit",
         "urn:httpca:role:signer -> web.deliver",
     }
-    assert verified["urn:httpca:approver:approver -> signer.decide"] >= EACH
+    # Those of a worker to itself take the shortcut when it has nothing else in hand.
+    within = {"urn:httpca:role:signer -> signer.sign", "urn:httpca:role:signer -> signer.transmit"}
+    assert always <= verified <= always | within
+    assert story.overheard["verified"]["urn:httpca:approver:approver -> signer.decide"] >= EACH
 
 
 def test_nothing_was_dead_lettered(installation: Installation, story: Story) -> None:
