@@ -164,6 +164,7 @@ def _flags(settings: Iterable[str]) -> list[str]:
 
 BY_KEYS: Final = (
     "plan_cache_mode=force_generic_plan",
+    "jit=off",
     "enable_seqscan=off",
     "enable_hashjoin=off",
     "enable_mergejoin=off",
@@ -171,7 +172,8 @@ BY_KEYS: Final = (
 """Settings of PostgreSQL's planner: rows are found by an index, and joined by one, wherever there is
 one. It plans a prepared statement once, perhaps while a table is new and looks small; without these
 it would then read all of the table each time until the table is analysed, while that grows. And it
-plans for no value anew: the more it knows of a large table, the longer that takes."""
+plans for no value anew: the more it knows of a large table, the longer that takes. Without the values
+it fears the worst, and would compile what then reads a few rows."""
 
 NOTICE_A_DEAD_SERVER: Final = {
     "connect_timeout": 5,

@@ -241,6 +241,7 @@ def test_rows_are_found_by_key_and_what_the_url_asks_of_the_server_stays(
         for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
             assert (shown(connection, name), shown(other, name)) == ("off", "on")
         assert shown(connection, "plan_cache_mode") == "force_generic_plan"
+        assert (shown(connection, "jit"), shown(other, "jit")) == ("off", "on")
         assert shown(connection, "search_path") == "ca"
     by_keys.dispose()
     plain.dispose()
