@@ -82,17 +82,9 @@ class Load:
     def check(self, found: dict[str, Any]) -> dict[str, Any]:
         """Fetch every certificate: it must be for the key of its CSR, signed by the issuing CA, and
         no serial number may come twice. Return when the last one was stored, as the web side says."""
-        answers: dict[int, bytes] = {}
-        requests = [self._get(one) for one in self._ids]
-
-        def keep(number: int, seconds: float, status: int, body: bytes) -> None:
-            answers[number] = body
-
-        self._flood.each(requests, self._arguments.connections, keep)
         serials, last = set(), 0.0
-        for number, body in answers.items():
-            read = json.loads(body)
-            certificate = x509.load_pem_x509_certificate((read["certificate"] or "").encode())
+        for number, read in enumerate(self._issued()):
+            certificate = x509.load_pem_x509_certificate(read["certificate"].encode())
             issuer = x509.load_pem_x509_certificate(read["chain"].encode())
             certificate.verify_directly_issued_by(issuer)
             asked = x509.load_der_x509_csr(self._csrs[number]).public_key()
@@ -103,6 +95,25 @@ class Load:
         if len(serials) != len(self._csrs):
             raise ValueError(f"{len(self._csrs)} were sent, {len(serials)} have a certificate")
         return {"checked": len(serials), "stored": last}
+
+    def _issued(self) -> list[Any]:
+        """Fetch every request when it is issued: two workers may end a batch after the last one's."""
+        found: list[Any] = [None] * len(self._ids)
+        waiting, deadline = list(range(len(found))), time.perf_counter() + PATIENCE
+        while waiting:
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{len(waiting)} are not issued after {PATIENCE:.0f} s")
+            asked = waiting
+
+            def keep(
+                place: int, seconds: float, status: int, body: bytes, asked: list[int] = asked
+            ) -> None:
+                found[asked[place]] = json.loads(body)
+
+            requests = [self._get(self._ids[number]) for number in asked]
+            self._flood.each(requests, self._arguments.connections, keep)
+            waiting = [number for number in asked if found[number]["state"] != "issued"]
+        return found
 
     def _throughput(self) -> dict[str, Any]:
         answered: list[float] = []
