@@ -26,8 +26,12 @@ from pipeline.clock import now
 
 SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
-LAST: Final = 16
-"""How many of the requests that were answered last are watched for the end."""
+LAST: Final = 1600
+"""Of so many requests that were answered last some are watched for the end: of several batches, since
+one that was begun later may be done sooner."""
+
+APART: Final = 100
+"""Every which of them."""
 
 AGAIN: Final = 0.01
 """Seconds until a request is looked at again whose long poll found no place."""
@@ -97,7 +101,7 @@ class Load:
         return {"checked": len(serials), "stored": last}
 
     def _issued(self) -> list[Any]:
-        """Fetch every request when it is issued: two workers may end a batch after the last one's."""
+        """Fetch every request, and again which of them is not issued yet."""
         found: list[Any] = [None] * len(self._ids)
         waiting, deadline = list(range(len(found))), time.perf_counter() + PATIENCE
         while waiting:
@@ -113,6 +117,7 @@ class Load:
             requests = [self._get(self._ids[number]) for number in asked]
             self._flood.each(requests, self._arguments.connections, keep)
             waiting = [number for number in asked if found[number]["state"] != "issued"]
+            time.sleep(AGAIN if waiting else 0)
         return found
 
     def _throughput(self) -> dict[str, Any]:
@@ -141,11 +146,11 @@ class Load:
         }
 
     def _watch(self, order: list[int]) -> None:
-        """Return when those are issued that were answered last. `check` finds out whether any other
-        one was later."""
-        ids = [id for number in order[-LAST:] for id in self._ids_of(number)[-LAST:]][-LAST:]
+        """Return when some of those are issued that were answered last. `check` finds out whether any
+        other one was later."""
+        ids = [id for number in order[-LAST:] for id in self._ids_of(number)[-LAST:]]
         deadline = time.perf_counter() + PATIENCE
-        for request_id in reversed(ids):
+        for request_id in ids[: -LAST - 1 : -APART]:
             request = self._get(request_id, "Prefer: wait=30")
             while b'"state":"issued"' not in self._ask(request):
                 if time.perf_counter() > deadline:
