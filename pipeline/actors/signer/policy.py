@@ -66,7 +66,8 @@ def policy(side: SignerSide, patience: Patience, received: Received) -> None:
     suspected = side.tries.suspects((one.id for one in fresh), redelivered=received.redelivered)
     now = side.now()
     findings = [examine_safely(rules, one, now) for one in fresh if one.id not in suspected]
-    held_until = _held_until(side) if findings and not suspected else None
+    signs = any(one.state is State.WAITING_FOR_SIGNATURE for one in findings)
+    held_until = _held_until(side) if signs and not suspected else None
     stored = _store_all(side, findings, held_until)
     for one in fresh:
         if one.id in suspected:
