@@ -7,6 +7,7 @@ checks are a courtesy to the requester; the signer's are what counts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from unicodedata import category
 
@@ -92,7 +93,7 @@ def submit_all(
     fresh = []
     for wish in wishes:
         try:
-            known = _known(intake.database, wish, wish.once) if wish.once else None
+            known = aside(partial(_known, intake.database, wish, wish.once)) if wish.once else None
             if known is None:
                 fresh.append(_new(wish, settings, now(), in_bulk=len(wishes) > FEW))
                 known = Submitted(_found(fresh[-1]))
@@ -107,14 +108,11 @@ def submit_all(
 
 
 def _known(database: Database, wish: Wish, once: Once) -> Submitted | None:
-    def look_up() -> Submitted | None:
-        with database.read() as connection:
-            known = idempotency.recall(connection, wish.requester, once)
-            if known is None:
-                return None
-            return Submitted(lookup.find(connection, known, wish.requester), again=True)
-
-    return aside(look_up)
+    with database.read() as connection:
+        known = idempotency.recall(connection, wish.requester, once)
+        if known is None:
+            return None
+        return Submitted(lookup.find(connection, known, wish.requester), again=True)
 
 
 def examine(octets: bytes, profile: str, comment: str, settings: WebSettings) -> Csr:
