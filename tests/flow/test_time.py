@@ -23,8 +23,20 @@ def wake_up(world: World) -> Received:
     return Received("id", SIGN, WakeUp(), Sender(Role.SIGNER, "signer"), world.time(), b"")
 
 
-def hold_sign(name: str, octets: bytes) -> list[bytes]:
-    return [] if name == SIGN.queue else [octets]
+class Killed(BaseException):
+    """The end of the process: nothing catches it."""
+
+
+def die_before(step: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everybody do their work, and the signer's worker die of a step of `authority`."""
+
+    def killed(*_: object) -> bytes:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(authority, step, killed)
+        with pytest.raises(Killed):
+            world.run()
 
 
 def test_the_signer_does_not_sign_while_its_clock_is_behind_its_last_entry(world: World) -> None:
@@ -46,17 +58,7 @@ def test_a_tbs_whose_validity_is_over_makes_the_request_fail(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = world.submit("host.test")
-
-    class Killed(BaseException):
-        """The process ends between the TBS and the signature."""
-
-    def killed(*_: object) -> bytes:
-        raise Killed
-
-    monkeypatch.setattr(authority, "sign", killed)
-    with pytest.raises(Killed):
-        world.run()
-    monkeypatch.undo()
+    die_before("sign", world, monkeypatch)
     world.time.move(days=400)
     world.sweep()
 
@@ -68,17 +70,7 @@ def test_after_a_crash_exactly_the_stored_bytes_are_signed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = world.submit("host.test")
-
-    class Killed(BaseException):
-        """The process ends between the TBS and the signature."""
-
-    def killed(*_: object) -> bytes:
-        raise Killed
-
-    monkeypatch.setattr(authority, "sign", killed)
-    with pytest.raises(Killed):
-        world.run()
-    monkeypatch.undo()
+    die_before("sign", world, monkeypatch)
     with world.signer_database.read() as connection:
         stored = connection.execute(signer_tables.tbs.select()).one()
     world.time.move(hours=1)
@@ -89,9 +81,12 @@ def test_after_a_crash_exactly_the_stored_bytes_are_signed(
     assert f"{certificate.serial_number:040x}" == stored.serial
 
 
-def test_leases_survive_a_jump_of_the_clock(world: World) -> None:
+def test_leases_survive_a_jump_of_the_clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = [world.submit(f"host-{number}.test") for number in range(3)]
-    world.run(hold_sign)
+    die_before("prepare", world, monkeypatch)
+    world.sweep()
+    assert {world.signer_row(one).state for one in requests} == {"waiting_for_signature"}
+
     world.time.move(hours=5)
     world.sweep()
 
