@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from pipeline.web.connections import MOST, Bell
+from pipeline.web.connections import MOST, Bell, Channel
 from pipeline.web.serve import Server
 from tests.servers.ports import free_port
 from tests.website import Website
@@ -180,3 +180,23 @@ def test_the_serving_thread_is_woken_once_for_all_who_ask_before_it_looks() -> N
     bell.rung = False  # it looks
     bell()
     assert len(rung) == 2
+    bell.rung, bell.thread = False, threading.get_ident()
+    bell()  # by the thread that looks next
+    assert len(rung) == 2
+
+
+def test_a_short_answer_is_sent_in_one_piece(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    send = Channel.send
+
+    def noted(channel: Channel, data: bytes, *arguments: Any, **further: Any) -> int:
+        sent.append(bytes(data))
+        return int(send(channel, data, *arguments, **further))
+
+    monkeypatch.setattr(Channel, "send", noted)
+    with serving(website) as url:
+        requests.get(f"{url}/healthz", timeout=NOT_FOR_EVER)
+    assert len(sent) == 1
+    assert sent[0].endswith(b'\r\n\r\n{"status":"ok"}\n')
