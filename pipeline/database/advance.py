@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, update
@@ -189,15 +189,16 @@ def _entry(
     details: Mapping[str, Any],
     now: datetime,
 ) -> dict[str, Any]:
+    change = _change(maker, source, target, revision)
     return {
         "at": now,
         "event": "state-changed",
         "request_id": request_id,
-        "details": {
-            "by": maker,
-            "from": source,
-            "to": target,
-            "revision": revision,
-            **details,
-        },
+        "details": {**change, **details} if details else change,
     }
+
+
+@lru_cache
+def _change(maker: str, source: State | None, target: State, revision: int) -> Mapping[str, Any]:
+    """Return one and the same object for all that change alike, so that it is written once."""
+    return {"by": maker, "from": source, "to": target, "revision": revision}

@@ -2,7 +2,7 @@
 
 A list in SQL's usual forms, ``IN (?, ?, …)`` and ``VALUES (…), (…), …``, is another statement for every
 length: SQLAlchemy, the driver and PostgreSQL would each read it anew. On PostgreSQL ids travel as an
-array, and rows as JSON. On SQLite ids travel as JSON; for rows see ``values``.
+array; on SQLite as JSON. For rows see ``arrays`` (PostgreSQL) and ``values`` (SQLite).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Executable,
-    LargeBinary,
     String,
     Table,
     TypeDecorator,
@@ -28,14 +27,13 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 
-from pipeline.database import values
-from pipeline.database.values import Rows, defaults
+from pipeline.database import arrays, values
+from pipeline.database.values import Rows
 
 T = TypeVar("T")
 
@@ -51,15 +49,8 @@ class _Texts(TypeDecorator[Sequence[str]]):
         if value is None:
             return None
         if dialect.name == "postgresql":
-            return _array(value)
+            return arrays.array(list(value))
         return msgspec.json.encode(list(value)).decode()
-
-
-def _array(texts: Iterable[str]) -> str:
-    """Return an array as PostgreSQL reads it (its section "Array Input and Output Syntax"), which costs
-    a tenth of what the driver takes to write a list."""
-    escaped = (one.replace("\\", "\\\\").replace('"', '\\"') for one in texts)
-    return "{" + ",".join([f'"{one}"' for one in escaped]) + "}"
 
 
 class _Among(FunctionElement[bool]):
@@ -119,9 +110,13 @@ def insert_all(connection: Connection, groups: Iterable[tuple[Table, Rows]]) -> 
         for table, rows in filled:
             values.insert(connection, table, rows)
     elif filled:
-        written = [(table, *_written(table, rows)) for table, rows in filled]
-        statement = _inserting_all(*((table, names) for table, names, _ in written))
-        connection.execute(statement, {f"rows_{n}": json for n, (*_, json) in enumerate(written)})
+        parts: list[str] = []
+        parameters: dict[str, str | bytes | None] = {}
+        for number, (table, rows) in enumerate(filled):
+            part = arrays.insertion(table, rows, f"t{number}_")
+            parts.append(part.sql)
+            parameters |= part.parameters
+        connection.execute(_inserting_all(tuple(parts)), parameters)
 
 
 Belonging = Mapping[Column[Any], Rows]
@@ -153,23 +148,13 @@ def insert_new(
         ]
         insert_all(connection, [(table, list(fresh.values())), *own])
         return set(fresh)
-    names, written = _written(table, rows)
-    parameters, parts = {"rows": written}, []
+    first = arrays.insertion(table, rows, "new_")
+    parts, parameters = [], first.parameters
     for number, (owner, some) in enumerate(further.items()):
-        of_part, parameters[f"rows_{number}"] = _written(owner.table, some)
-        parts.append((owner, of_part))
-    done = connection.execute(_inserting_new(table, names, key, tuple(parts)), parameters)
-    return set(done.scalars())
-
-
-def _written(table: Table, rows: Rows) -> tuple[tuple[str, ...], str]:
-    """Return the names of the columns that are given, and the rows as JSON."""
-    given = defaults(table)
-    names = tuple({**given, **rows[0]})
-    filled = ({**given, **row} for row in rows)
-    return names, msgspec.json.encode(
-        [{name: row[name] for name in names} for row in filled]
-    ).decode()
+        part = arrays.insertion(owner.table, some, f"t{number}_")
+        parts.append((part.sql, owner.name))
+        parameters |= part.parameters
+    return set(connection.scalars(_inserting_new(first.sql, key, tuple(parts)), parameters))
 
 
 @cache
@@ -178,48 +163,23 @@ def _known(key: Column[Any]) -> Executable:
 
 
 @cache
-def _inserting_all(*groups: tuple[Table, tuple[str, ...]]) -> Executable:
-    """Return the one statement that inserts into all of these tables."""
-    *others, last = [
-        _from_json(table, names, f"rows_{n}") for n, (table, names) in enumerate(groups)
-    ]
-    steps = ", ".join(f"part_{n} AS ({one})" for n, one in enumerate(others))
+def _inserting_all(parts: tuple[str, ...]) -> Executable:
+    """Return the one statement that inserts into several tables."""
+    *others, last = parts
+    steps = ", ".join(f"part_{number} AS ({one})" for number, one in enumerate(others))
     return text(f"WITH {steps} {last}" if steps else last)
 
 
 @cache
 def _inserting_new(
-    table: Table,
-    names: tuple[str, ...],
-    key: Column[Any],
-    parts: tuple[tuple[Column[Any], tuple[str, ...]], ...],
+    inserting: str, key: Column[Any], parts: tuple[tuple[str, str], ...]
 ) -> Executable:
-    """Return the one statement that inserts what is new and what belongs to it."""
-    inserting = _from_json(table, names, "rows")
+    """Return the one statement that inserts what is new and what belongs to it. ``parts`` are the
+    statements that would insert the latter, each with the name of the column that says to what."""
     steps = [f'fresh AS ({inserting} ON CONFLICT ("{key.name}") DO NOTHING RETURNING "{key.name}")']
-    for number, (owner, of_part) in enumerate(parts):
-        further = _from_json(owner.table, of_part, f"rows_{number}")
+    for number, (part, owner) in enumerate(parts):
         # "IS TRUE" lets PostgreSQL look each up in a hash instead of joining row by row.
-        is_fresh = f'("{owner.name}" IN (SELECT "{key.name}" FROM fresh)) IS TRUE'  # noqa: S608
-        steps.append(f"part_{number} AS ({further} WHERE {is_fresh})")
+        is_fresh = f'("{owner}" IN (SELECT "{key.name}" FROM fresh)) IS TRUE'  # noqa: S608
+        steps.append(f"part_{number} AS ({part} WHERE {is_fresh})")
     new = text(f'WITH {", ".join(steps)} SELECT "{key.name}" FROM fresh')  # noqa: S608
     return new.columns(column(key.name, key.type))
-
-
-def _from_json(table: Table, names: tuple[str, ...], parameter: str) -> str:
-    """Return the SQL that inserts the rows of one JSON array. Nothing in it comes from outside: names
-    and types are those of our own tables."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    kinds, values = [], []
-    for name in names:
-        kind = table.c[name].type
-        octets = isinstance(kind, LargeBinary)  # which JSON has as base64
-        values.append(f"decode(\"{name}\", 'base64')" if octets else f'"{name}"')
-        # Not varchar(n): a conversion to it would cut what is too long, where the column refuses it.
-        is_text = octets or isinstance(kind, String)
-        kinds.append(f'"{name}" {"TEXT" if is_text else kind.compile(dialect)}')
-    columns = ", ".join(f'"{name}"' for name in names)
-    return (
-        f'INSERT INTO "{table.name}" ({columns}) SELECT {", ".join(values)}'  # noqa: S608
-        f" FROM json_to_recordset(CAST(:{parameter} AS json)) AS new({', '.join(kinds)})"
-    )

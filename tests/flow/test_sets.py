@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import (
     JSON,
     Column,
@@ -18,12 +20,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    delete,
     event,
     select,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import CompilerElement
 
+from pipeline.database.arrays import FEW
 from pipeline.database.columns import RequestId, UtcDateTime
 from pipeline.database.engine import Database, open_database
 from pipeline.database.sets import among, among_given, insert_all, insert_new, insert_rows, still
@@ -56,7 +60,20 @@ parts = Table(
     Column("octets", LargeBinary, nullable=False),
 )
 
+notes = Table("notes", table.metadata, Column("note", String(8)), Column("details", JSON))
+
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+ROW = st.fixed_dictionaries(
+    {
+        "colour": st.sampled_from([None, "red", '"', "\\", "NULL", ""]) | TEXT,
+        "octets": st.sampled_from([None, b"", b"\0\\"]) | st.binary(max_size=9),
+        "at": st.sampled_from([None, NOON, NOON.replace(year=1950)]),
+        "details": st.sampled_from([None, {}, {"a": '"\\{},'}, [True, 1, 1.5]]),
+    }
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -110,6 +127,57 @@ def test_nothing_is_inserted_for_nothing(things: Database) -> None:
     with things.write() as connection:
         insert_rows(connection, table, [])
         assert insert_new(connection, table, [], table.c.id) == set()
+    assert rows_of(things) == {}
+
+
+@given(st.lists(ROW, min_size=1, max_size=3 * FEW))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_rows_have_in_common_they_are_read_back_as_they_were(
+    things: Database, rows: list[dict[str, Any]]
+) -> None:
+    whole = [thing(str(number), **row) for number, row in enumerate(rows)]
+    with things.write() as connection:
+        connection.execute(delete(table))
+        insert_rows(connection, table, whole)
+    found = rows_of(things)
+    for one in whole:
+        assert found[one["name"]]._asdict() == one | {"left_out": "so"}
+
+
+def test_many_rows_may_be_the_same(things: Database) -> None:
+    one = {"note": "again", "details": None}
+    with things.write() as connection:
+        insert_rows(connection, notes, [one] * FEW)
+    with things.read() as connection:
+        assert connection.execute(select(notes)).all() == [("again", None)] * FEW
+
+
+def test_what_only_looks_equal_is_not_the_same(things: Database) -> None:
+    rows = [{"note": "again", "details": {"a": one}} for one in [1, True] * FEW]
+    with things.write() as connection:
+        insert_rows(connection, notes, rows)
+    with things.read() as connection:
+        found = connection.scalars(select(notes.c.details)).all()
+    assert [repr(one["a"]) for one in found] == ["1", "True"] * FEW
+
+
+def test_what_is_the_same_in_many_rows_is_sent_once(postgresql: PostgreSQL) -> None:
+    database = open_database(postgresql.create_database(f"things_{uuid.uuid4().hex}"))
+    table.metadata.create_all(database.engine)
+    with database.write() as connection:
+        seen = statements(connection)
+        insert_rows(connection, table, [thing(str(n), colour="green") for n in range(FEW)])
+    ((_, values),) = seen
+    assert "green" in values.values()
+    assert sum(str(value).count("green") for value in values.values()) == 1
+    database.dispose()
+
+
+def test_a_text_with_a_null_character_is_refused_and_not_taken_for_two(things: Database) -> None:
+    if things.dialect == "sqlite":  # which stores it
+        return
+    with pytest.raises(DBAPIError), things.write() as connection:
+        insert_rows(connection, table, [thing("a\0b"), thing("c")])
     assert rows_of(things) == {}
 
 
