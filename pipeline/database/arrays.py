@@ -7,7 +7,7 @@ hexadecimal, go as one piece, of which each row takes its part.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, partial
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
@@ -105,26 +105,25 @@ def _write(kind: TypeEngine[Any]) -> Write | None:
     if isinstance(kind, String | Uuid):
         return lambda texts: texts
     if isinstance(kind, JSON):
-        return _jsons
-    write: Callable[[Any], str] = _moment if isinstance(kind, UtcDateTime) else str
-    return lambda values: [None if value is None else write(value) for value in values]
+        return partial(_written, _json)
+    return partial(_written, _moment if isinstance(kind, UtcDateTime) else str)
 
 
-def _jsons(values: Sequence[Any]) -> Sequence[str | None]:
+def _written(write: Callable[[Any], str], values: Sequence[Any]) -> Sequence[str | None]:
     """Write each object once: often it is the same one again and again."""
-    written = {key: _json(value) for key, value in {id(one): one for one in values}.items()}
-    return [written[id(value)] for value in values]
+    objects = {id(value): value for value in values}
+    texts = {key: None if one is None else write(one) for key, one in objects.items()}
+    return [texts[id(value)] for value in values]
 
 
-def _json(value: Any) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
-@lru_cache(4)
 def _moment(value: datetime) -> str:
-    """Rows that are written together have times in common, and to write one takes long."""
-    bound = UtcDateTime().process_bind_param(value, _DIALECT)
-    return bound.isoformat() if bound else ""
+    if value.tzinfo is None:
+        raise ValueError("times are aware")
+    return value.isoformat()
 
 
 @cache

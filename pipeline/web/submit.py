@@ -4,7 +4,9 @@ Read the CSR, check what can be known here, store everything in one transaction,
 checks are a courtesy to the requester; the signer's are what counts.
 """
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,6 +35,11 @@ LONGEST_COMMENT: Final = 2000
 
 FEW: Final = 20
 """A call with more submissions than these lets all others go first."""
+
+_ONE_IN_BULK: Final = threading.Lock()
+"""Held while a call with many submissions is read. Two of them at a time take as long as one after the
+other, since the interpreter does one thing at a time, and the first would be stored no sooner than the
+second."""
 
 _LINES: Final = str.maketrans("", "", "\r\n\t")
 
@@ -89,17 +96,21 @@ def submit_all(
 
     A wish that cannot be read, or is not allowed, harms no other.
     """
+    in_bulk = len(wishes) > FEW
     results: list[Submitted | RequesterError] = []
     fresh = []
-    for wish in wishes:
-        try:
-            known = aside(partial(_known, intake.database, wish, wish.once)) if wish.once else None
-            if known is None:
-                fresh.append(_new(wish, settings, now(), in_bulk=len(wishes) > FEW))
-                known = Submitted(_found(fresh[-1]))
-            results.append(known)
-        except RequesterError as error:
-            results.append(error)
+    with _ONE_IN_BULK if in_bulk else nullcontext():
+        for wish in wishes:
+            try:
+                known = (
+                    aside(partial(_known, intake.database, wish, wish.once)) if wish.once else None
+                )
+                if known is None:
+                    fresh.append(_new(wish, settings, now(), in_bulk=in_bulk))
+                    known = Submitted(_found(fresh[-1]))
+                results.append(known)
+            except RequesterError as error:
+                results.append(error)
     try:
         intake.store(fresh)
     except idempotency.Taken:  # by the same call, sent twice at once

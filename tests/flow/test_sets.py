@@ -173,6 +173,13 @@ def test_what_is_the_same_in_many_rows_is_sent_once(postgresql: PostgreSQL) -> N
     database.dispose()
 
 
+def test_a_time_without_its_zone_is_refused(things: Database) -> None:
+    naive = NOON.replace(tzinfo=None)
+    with pytest.raises(ValueError, match="times are aware"), things.write() as connection:
+        insert_rows(connection, table, [thing("one", at=naive), thing("two")])
+    assert rows_of(things) == {}
+
+
 def test_a_text_with_a_null_character_is_refused_and_not_taken_for_two(things: Database) -> None:
     if things.dialect == "sqlite":  # which stores it
         return

@@ -1,8 +1,10 @@
 """New requests that come at the same time are stored by one commit, and none harms another."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -13,6 +15,8 @@ from pipeline.web import tables
 from pipeline.web.idempotency import Taken, once
 from pipeline.web.identifiers import request_id
 from pipeline.web.intake import Intake, New
+from pipeline.web.submit import FEW, Wish, submit_all
+from tests import factories
 from tests.website import Website
 
 AT_ONCE = 8
@@ -150,3 +154,26 @@ def test_whoever_leads_is_not_kept_for_the_others(website: Website) -> None:
     for thread in threads:
         thread.join(60)
     assert stored(website) == {first.id, second.id}
+
+
+def test_calls_with_many_submissions_are_read_one_after_the_other(website: Website) -> None:
+    read: list[str] = []
+    begun = threading.Event()
+
+    def clock() -> datetime:
+        read.append(threading.current_thread().name)
+        begun.set()
+        time.sleep(0.001)
+        return website.moment
+
+    def call() -> None:
+        wishes = [Wish(factories.csr(), "server", "api")] * (FEW + 1)
+        submit_all(Intake(website.database), website.settings, wishes, clock)
+
+    first, second = (threading.Thread(target=call, name=name) for name in ("first", "second"))
+    first.start()
+    begun.wait(60)
+    second.start()
+    first.join()
+    second.join()
+    assert read == ["first"] * (FEW + 1) + ["second"] * (FEW + 1)
