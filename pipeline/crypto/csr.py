@@ -5,10 +5,11 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-from pipeline.crypto import pem, public_keys, requested, weak_keys
+from pipeline.crypto import ecdsa, pem, public_keys, requested, weak_keys
 from pipeline.crypto.extension_requests import ExtensionRequest
 from pipeline.crypto.names import Name
 from pipeline.crypto.public_keys import PublicKeyFacts
@@ -99,7 +100,7 @@ def read(octets: bytes, *, verified: bool = False) -> Csr:
             raise Refused("key-not-allowed", PSS_KEY)
         raise Unreadable("not-a-csr", DAMAGED)
     if not verified:
-        _verify_signature(request)
+        _verify_signature(request, key)
     asked = requested.read(request, der)
     return Csr(
         der=der,
@@ -126,12 +127,17 @@ def _public_key(request: x509.CertificateSigningRequest) -> CertificatePublicKey
         raise Unreadable("not-a-csr", DAMAGED) from None
 
 
-def _verify_signature(request: x509.CertificateSigningRequest) -> None:
+def _verify_signature(
+    request: x509.CertificateSigningRequest, key: CertificatePublicKeyTypes
+) -> None:
     try:
         algorithm = request.signature_hash_algorithm
         if algorithm is not None and algorithm.name in _WEAK_HASHES:
             raise Refused("weak-signature", WEAK_SIGNATURE, hash=_WEAK_HASHES[algorithm.name])
-        valid = request.is_signature_valid
+        if isinstance(key, EllipticCurvePublicKey):
+            valid = ecdsa.is_signed_by(key, request, request.tbs_certrequest_bytes)
+        else:
+            valid = request.is_signature_valid
     except UnsupportedAlgorithm:
         raise Refused("weak-signature", UNSUPPORTED_SIGNATURE) from None
     except (ValueError, TypeError):

@@ -1,6 +1,6 @@
 """As much of DER (X.690) as it takes to put a certificate together, and to identify a key."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 SEQUENCE: Final = 0x30
 BIT_STRING: Final = 0x03
@@ -98,6 +98,46 @@ def key_bits(spki: bytes) -> bytes:
     _, position = _content(spki, position, SEQUENCE)
     start, end = _content(spki, position, BIT_STRING)
     return spki[start + 1 : end]  # The first octet counts unused bits, of which there are none.
+
+
+class Issued(NamedTuple):
+    """What a certificate (RFC 5280 section 4.1) says of its signature, each as it stands there: the
+    algorithm in its TBS, and that beside the signature."""
+
+    tbs: bytes
+    algorithm: bytes
+    issuer: bytes
+    signature_algorithm: bytes
+
+
+def issued(certificate: bytes) -> Issued:
+    """Return what a certificate of version 3 says of its signature.
+
+    Raises:
+        ValueError: when it is not one.
+    """
+    tbs, _ = _content(certificate, 0, SEQUENCE)
+    position, tbs_end = _content(certificate, tbs, SEQUENCE)
+    for tag in (_VERSION, INTEGER):
+        _, position = _content(certificate, position, tag)
+    _, algorithm_end = _content(certificate, position, SEQUENCE)
+    _, issuer_end = _content(certificate, algorithm_end, SEQUENCE)
+    _, end = _content(certificate, tbs_end, SEQUENCE)
+    return Issued(
+        certificate[tbs:tbs_end],
+        certificate[position:algorithm_end],
+        certificate[algorithm_end:issuer_end],
+        certificate[tbs_end:end],
+    )
+
+
+def certificate_subject(certificate: bytes) -> bytes:
+    """Return the subject of a certificate of version 3, as it stands there.
+
+    Raises:
+        ValueError: when it is not one.
+    """
+    return _after(certificate, (_VERSION, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE))
 
 
 def certificate_spki(certificate: bytes) -> bytes:

@@ -14,11 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import der, requested, subject
-from pipeline.crypto.certificates import (
-    certificate_from_der,
-    extension_of,
-    is_issued_by,
-)
+from pipeline.crypto.certificates import certificate_from_der, extension_of
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable, Refused
@@ -134,7 +130,7 @@ def verify(
     certificate = _load(certificate_der)
     if certificate.tbs_certificate_bytes != tbs:
         raise ItemFailed("the certificate differs from the TBS that was recorded for it")
-    if not is_issued_by(certificate, issuer.certificate):
+    if not issuer.has_issued(certificate, certificate_der):
         raise ItemFailed("the certificate's signature is not the issuer's")
     if _spki(certificate_der) != csr.spki:
         raise ItemFailed("the certificate has another public key than the CSR")

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pipeline.crypto import public_keys
+from pipeline.crypto import der, ecdsa, public_keys
 from pipeline.crypto.certificates import certificates_from_pem, extension_of, is_issued_by
 from pipeline.errors import SettingsError
 from pipeline.signer.keys import SigningKey
@@ -41,7 +43,24 @@ class Issuer:
     @cached_property
     def kind(self) -> str:
         """The kind of its key, as in profiles."""
-        return public_keys.kind(self.certificate.public_key())
+        return public_keys.kind(self.public_key)
+
+    @cached_property
+    def public_key(self) -> CertificatePublicKeyTypes:
+        """The key of its certificate."""
+        return self.certificate.public_key()
+
+    @cached_property
+    def subject(self) -> bytes:
+        """Its name (DER), as it stands in its certificate."""
+        return der.certificate_subject(self.certificate.public_bytes(Encoding.DER))
+
+    def has_issued(self, certificate: x509.Certificate, octets: bytes) -> bool:
+        """Say whether a certificate, read from these octets, names it as its issuer and has its
+        signature."""
+        if isinstance(self.public_key, EllipticCurvePublicKey):
+            return ecdsa.is_issued_by(self.public_key, self.subject, certificate, octets)
+        return is_issued_by(certificate, self.certificate)
 
     @cached_property
     def not_before(self) -> datetime:
@@ -57,7 +76,7 @@ class Issuer:
     def room(self) -> int | None:
         """How many CAs may stand between it and a certificate (RFC 5280 section 4.2.1.9), by the
         path lengths of the whole chain; None when nothing limits them."""
-        above = [x509.load_der_x509_certificate(der) for der in (*self.chain[1:], self.root) if der]
+        above = [x509.load_der_x509_certificate(one) for one in (*self.chain[1:], self.root) if one]
         limits = []
         for depth, certificate in enumerate([self.certificate, *above]):
             constraints = extension_of(certificate, x509.BasicConstraints)
