@@ -8,8 +8,10 @@ import structlog
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
+from pipeline.crypto.profile import Profile
 from pipeline.errors import RequesterError
 from pipeline.messages import Submission
+from pipeline.signer.authority import Prepared
 from pipeline.signer.policy import Policy, judge
 from pipeline.states import State
 
@@ -26,21 +28,34 @@ STATES = {
 class Finding:
     """The state in which a submission begins, with profile and rule as they stand now.
 
-    ``csr`` is None when it cannot be read, or breaks the program.
+    ``profile`` is None when there is none of its name; so is ``csr`` when it cannot be read, or breaks
+    the program, and then ``profile`` too. ``made`` is the
+    TBS of what is signed at once.
     """
 
     submission: Submission
     state: State
     reason: str
-    profile: dict[str, Any]
+    profile: Profile | None
     rule: dict[str, Any]
     policy_digest: str
     csr: Csr | None = None
+    made: Prepared | None = None
 
     @property
     def key_fingerprint(self) -> str | None:
         """The fingerprint of the key, if the CSR can be read."""
         return self.csr.key.fingerprint if self.csr is not None else None
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """The profile in plain JSON types, for the request's record and digest."""
+        return self.profile.snapshot() if self.profile is not None else {}
+
+    @property
+    def held(self) -> Prepared | None:
+        """The TBS with which signing goes on, unless the keys' past or a limit has told otherwise."""
+        return self.made if self.state is State.WAITING_FOR_SIGNATURE else None
 
 
 def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
@@ -54,7 +69,7 @@ def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
         submission,
         STATES[verdict.action],
         verdict.reason,
-        verdict.profile.snapshot() if verdict.profile is not None else {},
+        verdict.profile,
         dict(verdict.rule_snapshot),
         policy.digest,
         csr,
@@ -79,4 +94,4 @@ def examine_safely(policy: Policy, submission: Submission, at: datetime) -> Find
 def rejected(policy: Policy, submission: Submission, reason: str) -> Finding:
     """Return the finding of a submission that no rule can judge."""
     rule = {"name": "before any rule", "action": "reject"}
-    return Finding(submission, State.REJECTED, reason, {}, rule, policy.digest)
+    return Finding(submission, State.REJECTED, reason, None, rule, policy.digest)

@@ -132,9 +132,9 @@ def _move(
     waits = finding.state is State.WAITING_FOR_APPROVAL
     expires_at, remind_at = waiting_times(finding.rule, terms.waiting_days, now)
     judged = {
-        "profile": finding.profile,
+        "profile": finding.snapshot,
         "rule": finding.rule | {"re_evaluated": row.revision + 1},
-        "issuer": terms.issuer(finding.profile),
+        "issuer": terms.issuer(finding.snapshot),
         "policy_digest": finding.policy_digest,
     }
     wanted = move(

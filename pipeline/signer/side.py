@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.broker.send import Send
 from pipeline.clock import Clock
@@ -50,8 +50,24 @@ class SignerSide:
         return Tries(self.database, tries, self.now, self.settings.worker.max_attempts, self.begun)
 
 
+class Standing(Protocol):
+    """A request as it was read, or has been held."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def state(self) -> str:
+        """The state in which it was."""
+
+    @property
+    def revision(self) -> int:
+        """The revision that it had."""
+
+
 def move(
-    row: AnyRow,
+    row: AnyRow | Standing,
     target: State,
     now: datetime,
     *,

@@ -98,6 +98,13 @@ def test_a_request_that_kills_its_worker_ends_as_failed_and_the_others_are_issue
         return prepare(csr, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(authority, "prepare", kills)
+    for wake_up in world.waiting(RELAY):
+        world.deliver(RELAY, wake_up)
+    (octets,) = world.waiting(POLICY)
+    with pytest.raises(Killed):
+        world.deliver(POLICY, octets)
+    world.deliver(POLICY, octets, redelivered=True)  # as the broker does when a worker has died
+    assert world.signer_row(bad).state == "waiting_for_signature"
     for _ in range(20):
         try:
             world.sweep()

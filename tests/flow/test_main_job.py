@@ -179,6 +179,8 @@ def test_a_request_that_an_operator_rejects_while_it_is_prepared_is_not_signed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = world.submit("host.test")
+    with world.signing_suspended():  # so that it is not held, with its TBS, from the beginning
+        world.run()
     prepare = authority.prepare
 
     def rejects(*arguments: object) -> authority.Prepared:

@@ -1,15 +1,15 @@
 """A signer whose database is older than what it signed: it stops, learns, and goes on."""
 
 import json
-from importlib import import_module
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, select
 
+from pipeline.database import advance
 from pipeline.database.engine import Database
 from pipeline.run.signer_side import open_signer_side
-from pipeline.signer import operate
+from pipeline.signer import admission, operate
 from pipeline.signer import tables as signer_tables
 from pipeline.signer.reconcile import NotImported, end_suspension, reconcile
 from pipeline.web.export import lines
@@ -222,15 +222,14 @@ def test_a_restored_signer_stops_before_it_takes_anything_in(
     world.submit("host.example.com", run=True)
     restore(world.signer_database, backup)
     seen = []
-    policy = import_module("pipeline.actors.signer.policy")
-    admit = policy.admit
+    admit = advance.admit
 
     def look(*arguments: Any, **further: Any) -> set[str]:
         seen.append(operate.suspended(arguments[0]))
         admitted: set[str] = admit(*arguments, **further)
         return admitted
 
-    monkeypatch.setattr(policy, "admit", look)
+    monkeypatch.setattr(admission, "admit", look)
     settle(world)
 
     assert seen == [True]

@@ -83,7 +83,7 @@ def test_after_a_crash_exactly_the_stored_bytes_are_signed(
 
 def test_leases_survive_a_jump_of_the_clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = [world.submit(f"host-{number}.test") for number in range(3)]
-    die_before("prepare", world, monkeypatch)
+    die_before("sign", world, monkeypatch)
     world.sweep()
     assert {world.signer_row(one).state for one in requests} == {"waiting_for_signature"}
 

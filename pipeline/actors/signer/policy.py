@@ -11,36 +11,35 @@ The first CSR for an id wins; another one is refused and audited. What may have 
 before, since its message was delivered again, is examined after the rest and alone; its attempt is
 on record before, and after too many it is rejected.
 
-What may be signed at once is stored as claimed already, with its first attempt on record, and goes on
-to `sign` within the same worker, which need not claim and read it.
+What may be signed at once is stored as claimed already, with its first attempt and its TBS on record,
+and goes on to `sign` within the same worker, which need not claim and read it. Where no TBS can be made
+it is left to `sign`, which says why.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
 
 import structlog
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import StatementError
 
 from pipeline.actors.patience import Patience, is_infrastructure
-from pipeline.actors.signer.sign import Held, issue_claimed, may_begin
+from pipeline.actors.signer.sign import issue_claimed, may_begin
 from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
-from pipeline.database.advance import admit, advance, record
+from pipeline.database.advance import advance, record
 from pipeline.database.claim import Claim
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among, among_given, still
-from pipeline.messages import Submission, SubmissionBatch, clip
+from pipeline.messages import Submission, SubmissionBatch
 from pipeline.signer import forgotten, suspects
+from pipeline.signer.admission import held_of, store
+from pipeline.signer.begin import begin_safely
 from pipeline.signer.examine import Finding, examine_safely
-from pipeline.signer.key_checks import check_keys
-from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide, move
 from pipeline.signer.tables import audit, ledger, requests, submissions
-from pipeline.signer.verified import VERIFIED
-from pipeline.signer.waiting_times import waiting_times
 from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
 
@@ -67,11 +66,13 @@ def policy(side: SignerSide, patience: Patience, received: Received) -> None:
     now = side.now()
     findings = [examine_safely(rules, one, now) for one in fresh if one.id not in suspected]
     signs = any(one.state is State.WAITING_FOR_SIGNATURE for one in findings)
-    held_until = _held_until(side) if signs and not suspected else None
+    if signs and not suspected and _may_begin(side):
+        findings = [begin_safely(side, one, now) for one in findings]
+    held_until = side.now() + side.settings.worker.lease_time
     stored = _store_all(side, findings, held_until)
     for one in fresh:
         if one.id in suspected:
-            stored += _store_all(side, [suspects.examine_alone(side, rules, one)])
+            stored += _store_all(side, [suspects.examine_alone(side, rules, one)], held_until)
     side.tries.forget(wanted if received.redelivered else suspected)
     overtaken = {one.id for one in fresh} - {finding.submission.id for finding in stored}
     if overtaken:  # another worker stored these while we examined them
@@ -82,18 +83,16 @@ def policy(side: SignerSide, patience: Patience, received: Received) -> None:
     to_sign = [finding for finding in stored if finding.state is State.WAITING_FOR_SIGNATURE]
     if known or len(to_sign) < len(stored):
         wake(side.send, TRANSMIT)
-    if held_until is not None:
-        rows = [Held(one.submission.id, one.state, _first_revision(one)) for one in to_sign]
-        issue_claimed(side, patience, Claim(requests, "next_attempt_at", rows, held_until))
-    elif to_sign:
+    held = held_of(stored)
+    if len(held) < len(to_sign):
         wake(side.send, SIGN)
+    if held:
+        issue_claimed(side, patience, Claim(requests, "next_attempt_at", held, held_until))
 
 
-def _held_until(side: SignerSide) -> datetime | None:
-    """Return until when what is stored now is ours to sign; None while nothing is signed."""
+def _may_begin(side: SignerSide) -> bool:
     with side.database.read() as connection:
-        now = side.now()
-        return now + side.settings.worker.lease_time if may_begin(side, connection, now) else None
+        return may_begin(side, connection, side.now())
 
 
 _KNOWN: Final = (
@@ -115,12 +114,12 @@ def _known(connection: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
 
 
 def _store_all(
-    side: SignerSide, findings: Sequence[Finding], held_until: datetime | None = None
+    side: SignerSide, findings: Sequence[Finding], held_until: datetime
 ) -> list[Finding]:
     """Store what was found, on an error of one item each alone; return it as it was stored, without
     what somebody else stored meanwhile."""
     try:
-        return _store(side, findings, held_until)
+        return store(side, findings, held_until)
     except (StatementError, ValueError) as error:
         if is_infrastructure(error):
             raise
@@ -128,90 +127,13 @@ def _store_all(
     stored: list[Finding] = []
     for finding in findings:
         try:
-            stored += _store(side, [finding], held_until)
+            # Alone it goes by `sign`: perhaps it was its TBS that could not be stored.
+            stored += store(side, [replace(finding, made=None)], held_until)
         except (StatementError, ValueError) as error:
             if is_infrastructure(error):
                 raise
             log.error("not-stored", request_id=finding.submission.id, error=type(error).__name__)
     return stored
-
-
-def _store(
-    side: SignerSide, findings: Sequence[Finding], held_until: datetime | None
-) -> list[Finding]:
-    if not findings:
-        return []
-    now = side.now()
-    with side.database.write() as connection:
-        checked = check_keys(connection, findings, side.trust.keys())
-        limited = apply_limits(connection, checked, now)
-        rows = [_request_row(side, finding, now, held_until) for finding in limited]
-        own = {submissions.c.request_id: [_submission_row(side, one) for one in limited]}
-        admitted = admit(connection, ledger, "policy", rows, now, own)
-        fresh = [finding for finding in limited if finding.submission.id in admitted]
-        if len(fresh) < len(limited):
-            overtaken = [one for one in limited if one.submission.id not in admitted]
-            give_back(connection, overtaken, now)
-    over = sorted({str(finding.rule["name"]) for finding in fresh if "over" in finding.rule})
-    if over:
-        log.warning("rule-limit-reached", rules=over)
-    _log(fresh)
-    for finding in fresh:
-        if finding.csr is not None and finding.state is State.WAITING_FOR_SIGNATURE:
-            VERIFIED.keep(finding.submission.csr, finding.csr)
-    return fresh
-
-
-def _log(judged: Iterable[Finding]) -> None:
-    alike: defaultdict[tuple[State, str | None], list[str]] = defaultdict(list)
-    for finding in judged:
-        alike[finding.state, finding.rule.get("name")].append(finding.submission.id)
-    for (state, rule), ids in alike.items():
-        log.info("judged", state=state, rule=rule, count=len(ids), request_ids=ids)
-
-
-def _first_revision(finding: Finding) -> int:
-    """Return the revision at which a request begins: a web side that has heard of it before (we were
-    restored from a backup) listens to higher ones only."""
-    return finding.submission.known_revision + 1
-
-
-def _request_row(
-    side: SignerSide, finding: Finding, now: datetime, held_until: datetime | None
-) -> dict[str, Any]:
-    signs = finding.state is State.WAITING_FOR_SIGNATURE
-    waits = finding.state is State.WAITING_FOR_APPROVAL
-    expires_at, remind_at = waiting_times(finding.rule, side.settings.waiting_days, now)
-    return {
-        "id": finding.submission.id,
-        "state": finding.state,
-        "revision": _first_revision(finding),
-        "reason": clip(finding.reason),
-        "attempts": 1 if signs and held_until else 0,
-        "next_attempt_at": (held_until or now) if signs else None,
-        "told_revision": 0,
-        "tell_at": now + timedelta(seconds=side.settings.tell_delay) if signs else now,
-        "expires_at": expires_at if waits else None,
-        "remind_at": remind_at if waits else None,
-    }
-
-
-def _submission_row(side: SignerSide, finding: Finding) -> dict[str, Any]:
-    submission = finding.submission
-    return {
-        "request_id": submission.id,
-        "csr": submission.csr,
-        "profile_name": submission.profile,
-        "requester": submission.requester,
-        "source": submission.source,
-        "comment": submission.comment,
-        "submitted_at": submission.submitted_at,
-        "profile": finding.profile,
-        "rule": finding.rule,
-        "issuer": side.issuers.chosen(finding.profile.get("issuer", "")).fingerprint,
-        "policy_digest": finding.policy_digest,
-        "key_fingerprint": finding.key_fingerprint,
-    }
 
 
 def _answer(side: SignerSide, repeated: Sequence[Submission], known: Mapping[str, AnyRow]) -> None:

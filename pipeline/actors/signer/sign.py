@@ -11,13 +11,15 @@ The attempt is on record just before the work begins: the claim records the firs
 are begun at once, and what was tried before is begun by itself and runs alone. So nothing counts
 against a request but its own work.
 
-What `policy` lets through at once it claims as it stores it, and hands over to ``issue_claimed``.
+What `policy` lets through at once it claims as it stores it, with step 2 done, and hands over to
+``issue_claimed``.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from sqlalchemy import Connection, select, update
@@ -29,11 +31,11 @@ from pipeline.broker.send import wake
 from pipeline.crypto.envelope import Received
 from pipeline.database.advance import advance
 from pipeline.database.claim import Claim, claim, is_due
-from pipeline.database.engine import AnyRow
 from pipeline.database.sets import still
 from pipeline.errors import ClockBehind, ItemFailed, KeyUnavailable
 from pipeline.messages import Outcome
 from pipeline.signer import issuance
+from pipeline.signer.begin import Claimed
 from pipeline.signer.clock_check import LAST_ENTRY, ensure_not_behind
 from pipeline.signer.operate import IS_SUSPENDED
 from pipeline.signer.side import SignerSide, move
@@ -42,19 +44,6 @@ from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
 
 log = structlog.get_logger(__name__)
-
-Claimed = AnyRow
-"""A request as it was claimed: ``attempts`` are those before this one."""
-
-
-class Held(NamedTuple):
-    """A request that was claimed as it was stored; it has what a claimed row has."""
-
-    id: str
-    state: State
-    revision: int
-    attempts: int = 0
-
 
 TRY_AGAIN = timedelta(seconds=5)
 """After how long a request that failed by itself is tried again, times its attempts; and after how
@@ -120,7 +109,7 @@ def _claim(side: SignerSide) -> Claim | None:
         now = side.now()
         if not may_begin(side, connection, now):
             return None
-        return claim(
+        claimed = claim(
             connection,
             requests,
             "next_attempt_at",
@@ -131,6 +120,7 @@ def _claim(side: SignerSide) -> Claim | None:
             returning=("id", "state", "revision", "attempts"),
             counts="first",
         )
+    return replace(claimed, rows=[Claimed(*row) for row in claimed.rows])
 
 
 def _begin(side: SignerSide, claimed: Claim, row: Claimed) -> bool:
