@@ -1,9 +1,9 @@
 """The block list: keys for which nothing is signed, whoever asks.
 
 It is a table, so that all workers of all hosts have the same one, at once, and each change is in the
-audit. Its rows name keys as ``pipeline.crypto.key_lists`` does. What stands here is refused by `policy`,
-and again by `sign` where that has to claim it, so that a key which is blocked while its request waits is
-not signed either.
+audit. Its rows name keys as ``pipeline.crypto.key_lists`` does. What stands here is refused by `policy`
+in the transaction that admits it, and by `sign` where that claims it, so that a key which is blocked
+while its request waits is not signed either.
 
 There is no revocation in HttpCA yet: until there is, the key of a certificate that is known to be
 compromised belongs here (`httpca keys block SERIAL`).
