@@ -4,7 +4,7 @@ A request keeps a snapshot of its profile as it stood, so every field has a plai
 """
 
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -54,7 +54,7 @@ class ProfileError(ValueError):
         super().__init__(f"{key}: {problem}")
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One profile. ``name`` is its key in the policy file.
 
     ``validity`` is the whole time from not_before to not_after, both included; ``backdate`` how far
@@ -137,7 +137,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the extended key usages as dotted OIDs."""
         return tuple(EXTENDED_KEY_USAGES.get(usage, usage) for usage in self.extended_key_usage)
 
-    @property
+    @cached_property
     def powers(self) -> frozenset[Power]:
         """What its certificates are good for beyond being one of their names."""
         found = {POWERS[oid] for oid in self.extended_key_usage_oids() if oid in POWERS}
@@ -166,8 +166,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         more_permitted, more_excluded = subtrees.closed(permitted)
         return permitted + more_permitted, excluded + more_excluded
 
+    @cached_property
     def snapshot(self) -> dict[str, Any]:
-        """Return every field in plain JSON types, for the request's record and digest."""
+        """Every field in plain JSON types, for the request's record and digest; one object for all
+        requests, which nobody changes."""
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return plain
 

@@ -84,5 +84,5 @@ def _members(verdict: Verdict) -> dict[str, Any]:
         "limit": rule.get("limit"),
         "over_limit": rule.get("over_limit"),
         "key_reuse": rule.get("key_reuse"),
-        "profile": verdict.profile.snapshot() if signs and verdict.profile is not None else None,
+        "profile": verdict.profile.snapshot if signs and verdict.profile is not None else None,
     }

@@ -50,7 +50,7 @@ class Finding:
     @property
     def snapshot(self) -> dict[str, Any]:
         """The profile in plain JSON types, for the request's record and digest."""
-        return self.profile.snapshot() if self.profile is not None else {}
+        return self.profile.snapshot if self.profile is not None else {}
 
     @property
     def held(self) -> Prepared | None:
@@ -70,7 +70,7 @@ def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
         STATES[verdict.action],
         verdict.reason,
         verdict.profile,
-        dict(verdict.rule_snapshot),
+        verdict.rule_snapshot,
         policy.digest,
         csr,
     )

@@ -165,11 +165,11 @@ def _refusal(policy: Policy, csr: Csr, profile_name: str) -> Verdict | None:
 
 
 def _verdict(policy: Policy, rule: Rule, profile: Profile, requester: str | None) -> Verdict:
-    snapshot = rule.snapshot()
+    snapshot = rule.snapshot
     if rule.asks_approvers:
         if rule.approvers is not None:
-            snapshot["approver_names"] = list(policy.people.approvers[rule.approvers])
-        snapshot |= _own(policy, requester)
+            snapshot = snapshot | {"approver_names": list(policy.people.approvers[rule.approvers])}
+        snapshot = snapshot | _own(policy, requester)
     return Verdict(
         rule.action, rule.name, snapshot, profile, reason=rule.reason, quorum=rule.quorum
     )

@@ -102,8 +102,8 @@ class _PolicyFile:
         content = {
             "default": default,
             "people": known.snapshot(),
-            "profiles": {name: profile.snapshot() for name, profile in profiles.items()},
-            "rules": [rule.snapshot() for rule in rules],
+            "profiles": {name: profile.snapshot for name, profile in profiles.items()},
+            "rules": [rule.snapshot for rule in rules],
         }
         digest = hashlib.sha256(rfc8785.dumps(content)).hexdigest()
         return Policy(profiles, rules, default, digest, known)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -46,7 +47,7 @@ class Asked(msgspec.Struct, frozen=True):
     subtrees: tuple[Subtree, ...] | None = None
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One rule. It matches when all of its conditions do; a condition left out always does.
 
     ``every_name``: each name of the CSR matches one of these patterns, and there is one; ``any_name``:
@@ -178,8 +179,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if not any(one.touches(pattern) for pattern in patterns for one in subtrees):
                 yield f"this CA could speak for nothing among any_name: {_listed(self.any_name)}"
 
+    @cached_property
     def snapshot(self) -> dict[str, Any]:
-        """Return every field that says something in plain JSON types, for record and digest."""
+        """Every field that says something in plain JSON types, for record and digest; one object for
+        all requests, which nobody changes."""
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return {key: value for key, value in plain.items() if value is not None}
 

@@ -86,8 +86,10 @@ def encode(
     )
 
 
+@lru_cache(maxsize=64)
 def _time(moment: datetime) -> bytes:
-    """Return a time of validity, whose form depends on the year (section 4.1.2.5)."""
+    """Return a time of validity, whose form depends on the year (section 4.1.2.5). What is issued
+    within a second has the same."""
     if moment.year < _FIRST_GENERALIZED:
         return der.encode(_UTC_TIME, f"{moment:%y%m%d%H%M%SZ}".encode())
     return der.encode(_GENERALIZED_TIME, f"{moment:%Y%m%d%H%M%SZ}".encode())

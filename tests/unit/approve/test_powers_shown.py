@@ -29,7 +29,7 @@ CA = profile(
 
 
 def gathered(world: World, made_by: Profile, csr: bytes) -> Facts:
-    request = waiting.get(world.database, world.add(csr, profile=made_by.snapshot()))
+    request = waiting.get(world.database, world.add(csr, profile=made_by.snapshot))
     assert request is not None
     return facts.gather(request, "approver", LATER)
 

@@ -291,7 +291,7 @@ def test_what_is_shown_is_what_the_signer_would_make(
 ) -> None:
     names = ["www.example.com", "a" * 60 + ".example.com"]
     octets = make_csr(names, common_name)
-    found = gathered(world, world.add(octets, profile=profile.snapshot())).certificate
+    found = gathered(world, world.add(octets, profile=profile.snapshot)).certificate
     assert found is not None
     der = world.issuer.public_bytes(Encoding.DER)
     issuer = Issuer(

@@ -56,7 +56,7 @@ def test_the_digest_is_made_from_what_is_shown(world: World) -> None:
     request = waiting.get(world.database, request_id)
     assert request is not None
     issuer = hashlib.sha256(world.issuer.public_bytes(Encoding.DER)).hexdigest()
-    shown = Approvable(request_id, csr, "requester", PROFILE.snapshot(), RULE, issuer)
+    shown = Approvable(request_id, csr, "requester", PROFILE.snapshot, RULE, issuer)
     assert request.approvable().digest() == shown.digest()
 
 

@@ -196,7 +196,7 @@ class World:
             "source": source,
             "comment": comment,
             "submitted_at": created_at,
-            "profile": PROFILE.snapshot() if profile is None else dict(profile),
+            "profile": PROFILE.snapshot if profile is None else dict(profile),
             "rule": dict(RULE if rule is None else rule),
             "issuer": fingerprint,
             "policy_digest": "0" * 64,

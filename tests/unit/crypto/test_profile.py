@@ -52,11 +52,11 @@ CODE = {"names": [], "extended_key_usage": ["code_signing"]}
 
 def test_a_snapshot_is_plain_json_with_every_field_and_makes_the_same_profile() -> None:
     for made in (profile(), msgspec.convert(FULL, Profile)):
-        snapshot = made.snapshot()
+        snapshot = made.snapshot
         assert msgspec.json.decode(msgspec.json.encode(snapshot)) == snapshot
         assert set(snapshot) == set(Profile.__struct_fields__)
         assert Profile.from_snapshot(snapshot) == made
-    assert msgspec.convert(FULL, Profile).snapshot() == FULL
+    assert msgspec.convert(FULL, Profile).snapshot == FULL
 
 
 def test_a_snapshot_of_before_the_new_fields_is_read_as_it_was_meant() -> None:

@@ -93,7 +93,7 @@ def test_a_verdict_holds_snapshots_of_rule_and_profile(rules: Policy) -> None:
     assert found.rule_snapshot["every_name"] == ["*.test"]
     assert found.rule_snapshot["action"] == "sign"
     assert found.profile is not None
-    assert found.profile.snapshot()["name"] == "server"
+    assert found.profile.snapshot["name"] == "server"
 
 
 def test_an_unknown_profile_is_a_rejection_that_names_the_known_ones(rules: Policy) -> None:

@@ -69,7 +69,7 @@ def test_every_condition_that_does_not_hold_is_told() -> None:
 
 def test_a_snapshot_makes_the_same_rule() -> None:
     made = rule(every_name=["*.test"], action="sign", requesters=["ci"], trust_web=True)
-    snapshot = made.snapshot()
+    snapshot = made.snapshot
     assert msgspec.json.decode(msgspec.json.encode(snapshot)) == snapshot
     assert msgspec.convert(snapshot, Rule) == made
 
