@@ -2,7 +2,6 @@
 the certificate of a request with this name. Python imports this by itself from PYTHONPATH.
 """
 
-import os
 import signal
 from importlib import import_module
 
@@ -15,7 +14,7 @@ _check_key = deliver._check_key
 
 def checking(certificate, csr):  # type: ignore[no-untyped-def]
     if WHEN_DELIVERED in csr:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        signal.raise_signal(signal.SIGSEGV)  # of this thread: it goes no further
     return _check_key(certificate, csr)
 
 
