@@ -15,6 +15,7 @@ from pipeline.web import tables
 from pipeline.web.idempotency import Taken, once
 from pipeline.web.identifiers import request_id
 from pipeline.web.intake import Intake, New
+from pipeline.web.notify import SUBMITTED
 from pipeline.web.submit import FEW, Wish, submit_all
 from tests import factories
 from tests.website import Website
@@ -116,6 +117,44 @@ def test_nothing_is_stored_of_a_call_that_fails(website: Website) -> None:
     with pytest.raises(Taken):
         intake.store([new(website), new(website, "key")])
     assert len(stored(website)) == 1
+
+
+def test_while_commit_follows_commit_only_the_last_is_announced_at_once(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced: list[int] = []
+
+    def announce(database: Database, channel: str) -> None:
+        assert channel == SUBMITTED
+        announced.append(len(stored(website)))
+
+    monkeypatch.setattr("pipeline.web.intake.announce", announce)
+    monkeypatch.setattr("pipeline.web.intake.ANNOUNCED", 60.0)
+    slow = Slow(website.database)
+    intake = Intake(slow)
+    slow.go_on.set()
+    intake.store([new(website)])
+    assert announced == [1]
+    slow.go_on.clear()
+    slow.commits = 0
+    slow.begun.clear()
+    meet(intake, slow, new(website), [new(website) for _ in range(AT_ONCE)])
+    assert slow.commits == 2
+    assert announced == [1, 2 + AT_ONCE]
+
+
+def test_while_commit_follows_commit_some_are_announced(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced: list[int] = []
+    monkeypatch.setattr(
+        "pipeline.web.intake.announce", lambda *_: announced.append(len(stored(website)))
+    )
+    monkeypatch.setattr("pipeline.web.intake.ANNOUNCED", 0.0)
+    slow = Slow(website.database)
+    meet(Intake(slow), slow, new(website), [new(website) for _ in range(AT_ONCE)])
+    assert len(announced) == 2
+    assert announced[-1] == 1 + AT_ONCE
 
 
 def test_whoever_leads_is_not_kept_for_the_others(website: Website) -> None:
