@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -42,10 +42,16 @@ class Rounds:
         self.hand_over = hand_over
         self._ring = ring
         self._ready: deque[_Turns] = deque()
+        self._idle: list[_Turns] = []
 
     def begin(self, work: Callable[[], None]) -> None:
         """Begin something; return when it is done, or has to wait."""
-        _Turns(self, work).switch()
+        turns = self._idle.pop() if self._idle else _Turns(self)
+        turns.begin(work)
+
+    def end(self, turns: _Turns) -> None:
+        """Take back what has nothing to do any more: a new one costs a memory map of its own."""
+        self._idle.append(turns)
 
     def go_on(self) -> None:
         """Go on with what need not wait any longer."""
@@ -59,18 +65,29 @@ class Rounds:
 
 
 class _Turns(greenlet):
-    """Something that is done in turns."""
+    """Does something in turns, and when that is done, something else."""
 
-    def __init__(self, rounds: Rounds, work: Callable[[], None]) -> None:
+    def __init__(self, rounds: Rounds) -> None:
         super().__init__(self._run)
         self.rounds = rounds
+        self._work: Callable[[], None] | None = None
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Begin something, in a context of its own."""
+        self.gr_context = Context()
         self._work = work
+        self.switch()
 
     def _run(self) -> None:
-        try:
-            self._work()
-        except Exception:  # it must not end the thread, which serves all others
-            log.exception("not-served")
+        while True:
+            while self._work is None:  # also when something ends that nobody waits for any more
+                self.pause()
+            try:
+                self._work()
+            except Exception:  # it must not end the thread, which serves all others
+                log.exception("not-served")
+            self._work = None
+            self.rounds.end(self)
 
     def pause(self) -> None:
         """Return when it is this one's turn again, at the latest when it is let go on."""

@@ -97,6 +97,45 @@ def test_the_end_of_one_wait_is_not_that_of_another(serving: Thread) -> None:
     assert serving.said == ["over", "over"]
 
 
+def test_a_wait_that_ends_late_begins_nothing_again(serving: Thread) -> None:
+    waits: list[Wait] = []
+
+    def work() -> None:
+        waits.append(Wait())
+        serving.said.append("done")
+
+    def waiting() -> None:
+        waits.append(Wait())
+        waits[-1].wait()
+        serving.said.append("over")
+
+    serving.begin(work)
+    with capture_logs() as logged:
+        waits[0].end()
+        serving.rounds.go_on()
+        serving.begin(waiting)
+        waits[0].end()
+        serving.rounds.go_on()
+    assert (serving.said, logged) == (["done"], [])
+    waits[1].end()
+    serving.rounds.go_on()
+    assert serving.said == ["done", "over"]
+
+
+def test_what_is_begun_knows_nothing_of_what_was_before(serving: Thread) -> None:
+    subject = ContextVar("subject", default="nobody")
+
+    def work() -> None:
+        serving.said.append(subject.get())
+        subject.set("somebody")
+        Wait().end()
+
+    for _ in range(3):
+        serving.begin(work)
+        serving.rounds.go_on()
+    assert serving.said == ["nobody"] * 3
+
+
 def test_an_ordinary_thread_just_waits() -> None:
     wait = Wait()
     timer = threading.Timer(0.05, wait.end)
