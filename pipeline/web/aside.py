@@ -39,8 +39,9 @@ class Rounds:
     """
 
     def __init__(self, ring: Callable[[], None], hand_over: Callable[[Task], None]) -> None:
-        self.hand_over = hand_over
         self._ring = ring
+        self._hand_over = hand_over
+        self._left: list[Task] = []
         self._ready: deque[_Turns] = deque()
         self._idle: list[_Turns] = []
 
@@ -57,6 +58,17 @@ class Rounds:
         """Go on with what need not wait any longer."""
         while self._ready:
             self._ready.popleft().switch()
+
+    def leave(self, task: Task) -> None:
+        """Leave a task to another thread, which is given it by ``hand_over``."""
+        self._left.append(task)
+
+    def hand_over(self) -> None:
+        """Have done what was left to others. Called when nothing can go on: so whoever came by then
+        shares what all of them wait for, a commit mostly, and nobody is answered later for that."""
+        left, self._left = self._left, []
+        for task in left:
+            self._hand_over(task)
 
     def let_go_on(self, turns: _Turns) -> None:
         """Have this gone on with soon; called by any thread."""
@@ -137,7 +149,7 @@ def aside(work: Callable[[], T]) -> T:
     wait = Wait()
     done.add_done_callback(lambda _: wait.end())
     context = copy_context()
-    here.rounds.hand_over(_Aside(done, lambda: context.run(work)))
+    here.rounds.leave(_Aside(done, lambda: context.run(work)))
     wait.wait()
     return done.result()
 

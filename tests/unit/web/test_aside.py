@@ -26,6 +26,7 @@ class Thread:
 
     def begin(self, work: Callable[[], None]) -> None:
         self.rounds.begin(work)
+        self.rounds.hand_over()
 
     def elsewhere(self, work: Callable[[], None]) -> None:
         """Do this in another thread, and return when it is done."""
@@ -40,6 +41,7 @@ class Thread:
         assert self.rung.wait(NOT_FOR_EVER)
         self.rung.clear()
         self.rounds.go_on()
+        self.rounds.hand_over()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -18,6 +19,7 @@ from pipeline.web.intake import Intake, New
 from pipeline.web.notify import SUBMITTED
 from pipeline.web.submit import FEW, Wish, submit_all
 from tests import factories
+from tests.unit.web.test_aside import Thread
 from tests.website import Website
 
 AT_ONCE = 8
@@ -92,6 +94,20 @@ def test_those_who_come_meanwhile_share_a_commit(website: Website) -> None:
     assert meet(Intake(slow), slow, first, others) == [None] * (1 + AT_ONCE)
     assert slow.commits == 2
     assert stored(website) == {one.id for one in (first, *others)}
+
+
+def test_those_whom_the_serving_thread_begins_in_one_turn_share_a_commit(website: Website) -> None:
+    slow = Slow(website.database)
+    slow.go_on.set()
+    intake, serving = Intake(slow), Thread()
+    together = [new(website) for _ in range(AT_ONCE)]
+    for one in together:
+        serving.rounds.begin(partial(intake.store, [one]))
+    assert not serving.tasks
+    serving.rounds.hand_over()
+    serving.do_task()
+    assert (slow.commits, len(serving.tasks)) == (1, 0)
+    assert stored(website) == {one.id for one in together}
 
 
 def test_a_key_used_twice_at_once_harms_no_other(website: Website) -> None:
