@@ -1,8 +1,8 @@
 """The JSON that the API answers with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from flask import Response
@@ -10,6 +10,9 @@ from flask import Response
 from pipeline.web import authorities, checkpoints, formats
 from pipeline.web.lookup import Found
 from pipeline.web.problems import ProblemDetails
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class RequestSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +95,20 @@ class CheckpointList(msgspec.Struct, frozen=True):
     checkpoints: list[Checkpoint]
 
 
+class Answer(Response):
+    """An answer that goes out as it is: its length is known, and its addresses are our own, in ASCII.
+
+    Werkzeug makes sure of both for every answer anew, and copies what it finds.
+    """
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer."""
+        start_response(self.status, self.headers.to_wsgi_list())
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.data]
+
+
 def request_address(request_id: str) -> str:
     """Return a request's address in the API."""
     return f"/api/v1/requests/{request_id}"
@@ -134,7 +151,7 @@ def json(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return an answer with this body."""
-    return Response(
+    return Answer(
         msgspec.json.encode(body) + b"\n", status, headers=headers, mimetype="application/json"
     )
 

@@ -79,8 +79,9 @@ def wish(request: Request, requester: str | None) -> Wish:
             ``bad-idempotency-key``.
     """
     octets = request.get_data(cache=False)
-    profile = request.args.get("profile", "")
-    comment = request.args.get("comment", "")
+    profile = comment = ""
+    if request.query_string:
+        profile, comment = (request.args.get(name, "") for name in ("profile", "comment"))
     key = request.headers.get("Idempotency-Key")
     once = None
     if key is not None:

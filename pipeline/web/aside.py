@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -39,18 +39,36 @@ class Rounds:
     """
 
     def __init__(self, ring: Callable[[], None], hand_over: Callable[[Task], None]) -> None:
-        self.hand_over = hand_over
         self._ring = ring
+        self._hand_over = hand_over
+        self._left: list[Task] = []
         self._ready: deque[_Turns] = deque()
+        self._idle: list[_Turns] = []
 
     def begin(self, work: Callable[[], None]) -> None:
         """Begin something; return when it is done, or has to wait."""
-        _Turns(self, work).switch()
+        turns = self._idle.pop() if self._idle else _Turns(self)
+        turns.begin(work)
+
+    def end(self, turns: _Turns) -> None:
+        """Take back what has nothing to do any more: a new one costs a memory map of its own."""
+        self._idle.append(turns)
 
     def go_on(self) -> None:
         """Go on with what need not wait any longer."""
         while self._ready:
             self._ready.popleft().switch()
+
+    def leave(self, task: Task) -> None:
+        """Leave a task to another thread, which is given it by ``hand_over``."""
+        self._left.append(task)
+
+    def hand_over(self) -> None:
+        """Have done what was left to others. Called when nothing can go on: so whoever came by then
+        shares what all of them wait for, a commit mostly, and nobody is answered later for that."""
+        left, self._left = self._left, []
+        for task in left:
+            self._hand_over(task)
 
     def let_go_on(self, turns: _Turns) -> None:
         """Have this gone on with soon; called by any thread."""
@@ -59,18 +77,29 @@ class Rounds:
 
 
 class _Turns(greenlet):
-    """Something that is done in turns."""
+    """Does something in turns, and when that is done, something else."""
 
-    def __init__(self, rounds: Rounds, work: Callable[[], None]) -> None:
+    def __init__(self, rounds: Rounds) -> None:
         super().__init__(self._run)
         self.rounds = rounds
+        self._work: Callable[[], None] | None = None
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Begin something, in a context of its own."""
+        self.gr_context = Context()
         self._work = work
+        self.switch()
 
     def _run(self) -> None:
-        try:
-            self._work()
-        except Exception:  # it must not end the thread, which serves all others
-            log.exception("not-served")
+        while True:
+            while self._work is None:  # also when something ends that nobody waits for any more
+                self.pause()
+            try:
+                self._work()
+            except Exception:  # it must not end the thread, which serves all others
+                log.exception("not-served")
+            self._work = None
+            self.rounds.end(self)
 
     def pause(self) -> None:
         """Return when it is this one's turn again, at the latest when it is let go on."""
@@ -120,7 +149,7 @@ def aside(work: Callable[[], T]) -> T:
     wait = Wait()
     done.add_done_callback(lambda _: wait.end())
     context = copy_context()
-    here.rounds.hand_over(_Aside(done, lambda: context.run(work)))
+    here.rounds.leave(_Aside(done, lambda: context.run(work)))
     wait.wait()
     return done.result()
 

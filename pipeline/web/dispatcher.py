@@ -43,6 +43,7 @@ class Dispatcher(ThreadedTaskDispatcher):
         self._rounds.go_on()
         while self._short:
             self._rounds.begin(self._short.popleft().service)
+        self._rounds.hand_over()
 
 
 def _is_short(task: Any) -> bool:

@@ -1,9 +1,13 @@
 """What every answer says to browsers and caches."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Request, Response, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
@@ -17,15 +21,16 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 )
 """Our pages need one style sheet and one picture, and no script at all."""
 
-HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+HEADERS: Final = [
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+]
+HEADERS_OVER_TLS: Final = [*HEADERS, ("Strict-Transport-Security", "max-age=31536000")]
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -55,15 +60,29 @@ def set_up(app: Flask) -> None:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
     }
-    app.after_request(_add)
+    app.wsgi_app = _Headers(app.wsgi_app)  # type: ignore[method-assign]
+    app.after_request(_limit_caches)
 
 
-def _add(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.add(name, value)
-    if request.is_secure:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+class _Headers:
+    """Adds to an answer what is the same in all of them."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self._app = app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        added = HEADERS_OVER_TLS if environ["wsgi.url_scheme"] == "https" else HEADERS
+
+        def start(status: str, headers: list[tuple[str, str]], *further: Any) -> Any:
+            return start_response(status, headers + added, *further)
+
+        return self._app(environ, start)
+
+
+def _limit_caches(response: Response) -> Response:
     if request.endpoint != "static":
-        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["Cache-Control"] = "no-store"
         response.headers.add("Vary", "Accept-Language, Authorization, Cookie")
     return response

@@ -6,6 +6,7 @@ that holds it, and what is wrong with one harms no other.
 """
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ log = structlog.get_logger(__name__)
 
 MOST: Final = 1000
 """Requests that one commit stores, unless a single call brings more."""
+
+ANNOUNCED: Final = 0.02
+"""Seconds for which what is committed need not be announced, when another commit follows. Who hears of
+it waits for longer than that, so that more go on together (`pipeline/run/gathering.py`)."""
 
 _OUT_OF_REACH: Final = (OperationalError, InterfaceError, TimeoutError)
 
@@ -65,6 +70,7 @@ class Intake:
         self.database = database
         self._waiting: list[_Call] = []
         self._led = False
+        self._announced = 0.0
         self._lock = threading.Lock()
 
     def store(self, new: Sequence[New]) -> None:
@@ -100,7 +106,11 @@ class Intake:
                 for heir in self._waiting[:1]:
                     heir.leads = True
                     heir.wait.end()
-        announce(self.database, SUBMITTED)
+                since = time.monotonic() - self._announced
+                if due := not self._led or since > ANNOUNCED:
+                    self._announced = time.monotonic()
+        if due:
+            announce(self.database, SUBMITTED)
 
     def _next(self) -> list[_Call]:
         """Take the calls that the next commit is for."""

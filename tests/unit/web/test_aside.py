@@ -26,6 +26,7 @@ class Thread:
 
     def begin(self, work: Callable[[], None]) -> None:
         self.rounds.begin(work)
+        self.rounds.hand_over()
 
     def elsewhere(self, work: Callable[[], None]) -> None:
         """Do this in another thread, and return when it is done."""
@@ -40,6 +41,7 @@ class Thread:
         assert self.rung.wait(NOT_FOR_EVER)
         self.rung.clear()
         self.rounds.go_on()
+        self.rounds.hand_over()
 
 
 @pytest.fixture
@@ -95,6 +97,45 @@ def test_the_end_of_one_wait_is_not_that_of_another(serving: Thread) -> None:
     waits[1].end()
     serving.rounds.go_on()
     assert serving.said == ["over", "over"]
+
+
+def test_a_wait_that_ends_late_begins_nothing_again(serving: Thread) -> None:
+    waits: list[Wait] = []
+
+    def work() -> None:
+        waits.append(Wait())
+        serving.said.append("done")
+
+    def waiting() -> None:
+        waits.append(Wait())
+        waits[-1].wait()
+        serving.said.append("over")
+
+    serving.begin(work)
+    with capture_logs() as logged:
+        waits[0].end()
+        serving.rounds.go_on()
+        serving.begin(waiting)
+        waits[0].end()
+        serving.rounds.go_on()
+    assert (serving.said, logged) == (["done"], [])
+    waits[1].end()
+    serving.rounds.go_on()
+    assert serving.said == ["done", "over"]
+
+
+def test_what_is_begun_knows_nothing_of_what_was_before(serving: Thread) -> None:
+    subject = ContextVar("subject", default="nobody")
+
+    def work() -> None:
+        serving.said.append(subject.get())
+        subject.set("somebody")
+        Wait().end()
+
+    for _ in range(3):
+        serving.begin(work)
+        serving.rounds.go_on()
+    assert serving.said == ["nobody"] * 3
 
 
 def test_an_ordinary_thread_just_waits() -> None:

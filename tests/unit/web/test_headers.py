@@ -8,8 +8,9 @@ from pipeline.web.secret import secret_key
 from tests.unit.web.browser import HTML, csrf_token, parse
 from tests.website import Website
 
+IN_THE_API = ["/api/v1/ca", "/api/v1/nothing", "/api/v1/openapi.json"]
 ADDRESSES = ["/", "/ca", "/sign-in", "/requests", "/nothing", "/static/httpca.css", "/healthz"]
-ADDRESSES += ["/api/v1/ca", "/api/v1/nothing", "/api/v1/openapi.json"]
+ADDRESSES += IN_THE_API
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -24,6 +25,15 @@ def test_every_answer_has_the_security_headers(website: Website, address: str) -
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert "Strict-Transport-Security" not in answer.headers
     answer.close()
+
+
+@pytest.mark.parametrize("address", ["/static/httpca.css", "/healthz", *IN_THE_API])
+def test_head_is_answered_as_get_is_but_without_a_body(website: Website, address: str) -> None:
+    client = website.client()
+    with client.get(address) as got, client.head(address) as answer:
+        assert (answer.status, answer.data) == (got.status, b"")
+        assert answer.headers["Content-Length"] == str(len(got.data))
+        assert list(answer.headers.keys()) == list(got.headers.keys())
 
 
 @pytest.mark.parametrize("address", ["/", "/ca", "/sign-in", "/nothing"])

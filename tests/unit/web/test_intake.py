@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -15,8 +16,10 @@ from pipeline.web import tables
 from pipeline.web.idempotency import Taken, once
 from pipeline.web.identifiers import request_id
 from pipeline.web.intake import Intake, New
+from pipeline.web.notify import SUBMITTED
 from pipeline.web.submit import FEW, Wish, submit_all
 from tests import factories
+from tests.unit.web.test_aside import Thread
 from tests.website import Website
 
 AT_ONCE = 8
@@ -93,6 +96,20 @@ def test_those_who_come_meanwhile_share_a_commit(website: Website) -> None:
     assert stored(website) == {one.id for one in (first, *others)}
 
 
+def test_those_whom_the_serving_thread_begins_in_one_turn_share_a_commit(website: Website) -> None:
+    slow = Slow(website.database)
+    slow.go_on.set()
+    intake, serving = Intake(slow), Thread()
+    together = [new(website) for _ in range(AT_ONCE)]
+    for one in together:
+        serving.rounds.begin(partial(intake.store, [one]))
+    assert not serving.tasks
+    serving.rounds.hand_over()
+    serving.do_task()
+    assert (slow.commits, len(serving.tasks)) == (1, 0)
+    assert stored(website) == {one.id for one in together}
+
+
 def test_a_key_used_twice_at_once_harms_no_other(website: Website) -> None:
     slow = Slow(website.database)
     others = [new(website, f"key-{number // 2}") for number in range(AT_ONCE)]
@@ -116,6 +133,44 @@ def test_nothing_is_stored_of_a_call_that_fails(website: Website) -> None:
     with pytest.raises(Taken):
         intake.store([new(website), new(website, "key")])
     assert len(stored(website)) == 1
+
+
+def test_while_commit_follows_commit_only_the_last_is_announced_at_once(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced: list[int] = []
+
+    def announce(database: Database, channel: str) -> None:
+        assert channel == SUBMITTED
+        announced.append(len(stored(website)))
+
+    monkeypatch.setattr("pipeline.web.intake.announce", announce)
+    monkeypatch.setattr("pipeline.web.intake.ANNOUNCED", 60.0)
+    slow = Slow(website.database)
+    intake = Intake(slow)
+    slow.go_on.set()
+    intake.store([new(website)])
+    assert announced == [1]
+    slow.go_on.clear()
+    slow.commits = 0
+    slow.begun.clear()
+    meet(intake, slow, new(website), [new(website) for _ in range(AT_ONCE)])
+    assert slow.commits == 2
+    assert announced == [1, 2 + AT_ONCE]
+
+
+def test_while_commit_follows_commit_some_are_announced(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced: list[int] = []
+    monkeypatch.setattr(
+        "pipeline.web.intake.announce", lambda *_: announced.append(len(stored(website)))
+    )
+    monkeypatch.setattr("pipeline.web.intake.ANNOUNCED", 0.0)
+    slow = Slow(website.database)
+    meet(Intake(slow), slow, new(website), [new(website) for _ in range(AT_ONCE)])
+    assert len(announced) == 2
+    assert announced[-1] == 1 + AT_ONCE
 
 
 def test_whoever_leads_is_not_kept_for_the_others(website: Website) -> None:
