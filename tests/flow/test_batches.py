@@ -44,20 +44,27 @@ def test_a_submission_that_breaks_the_policy_is_rejected_and_the_others_are_issu
     assert "error on our side" in world.web_row(bad).reason
 
 
+@pytest.mark.parametrize("step", ["prepare", "verify"])
+@pytest.mark.parametrize("waited", [False, True], ids=["at-once", "after-a-suspension"])
 def test_a_request_that_cannot_be_signed_fails_after_its_attempts_and_the_others_are_issued(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str, waited: bool
 ) -> None:
     good = [world.submit(f"good-{number}.test") for number in range(5)]
     bad = world.submit("bad.test")
-    prepare = authority.prepare
+    if waited:
+        with world.signing_suspended():
+            world.run()
+    whole = getattr(authority, step)
 
-    def breaks(csr: csrs.Csr, *others: object) -> authority.Prepared:
+    def breaks(*arguments: object) -> object:
+        csr = next(one for one in arguments if isinstance(one, csrs.Csr))
         if any(name.value == "bad.test" for name in csr.names):
             raise ZeroDivisionError
-        return prepare(csr, *others)  # type: ignore[arg-type]
+        return whole(*arguments)
 
-    monkeypatch.setattr(authority, "prepare", breaks)
+    monkeypatch.setattr(authority, step, breaks)
     world.run()
+    world.sweep()
     assert {world.states(request) for request in good} == {("issued", "issued")}
     assert world.signer_row(bad).attempts == 1
     settle(world)
