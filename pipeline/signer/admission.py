@@ -58,16 +58,19 @@ def store(side: SignerSide, findings: Sequence[Finding], held_until: datetime) -
 def held_of(stored: Iterable[Finding]) -> list[Claimed]:
     """Return those of the requests stored that are held, as a claim has them."""
     return [
-        Claimed(
-            one.submission.id,
-            one.state,
-            _first_revision(one),
-            attempts=0,
-            begun=Begun(one.csr, one.profile, one.held),
-        )
+        Claimed(one.submission.id, one.state, _first_revision(one), attempts=0)
+        for one in stored
+        if one.held
+    ]
+
+
+def begun_of(stored: Iterable[Finding]) -> dict[str, Begun]:
+    """Return what was begun with these, by their ids: what `sign` need not read."""
+    return {
+        one.submission.id: Begun(one.csr, one.profile, one.held)
         for one in stored
         if one.csr and one.profile and one.held
-    ]
+    }
 
 
 def _log(judged: Iterable[Finding]) -> None:

@@ -39,14 +39,12 @@ class Begun(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A request that this worker holds. ``attempts`` are those before this one; ``begun`` is given when
-    it was stored with its TBS and has been held since."""
+    """A request that this worker holds. ``attempts`` are those before this one."""
 
     id: str
     state: State
     revision: int
     attempts: int
-    begun: Begun | None = None
 
 
 def make_tbs(

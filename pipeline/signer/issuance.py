@@ -26,9 +26,12 @@ class Suspended(HttpcaError):
     """An operator has stopped all signing; the requests go on waiting."""
 
 
-def issue(side: SignerSide, group: Sequence[Claimed]) -> list[Outcome]:
+def issue(side: SignerSide, group: Sequence[Claimed], given: dict[str, Begun]) -> list[Outcome]:
     """Issue certificates for claimed requests; return what the web side is to be told of those issued,
     whose rows are held for that.
+
+    ``given`` are those that were begun as they were stored. They are taken out of it: whoever tries
+    again begins again, so that each use of the key is on record, and is the block list's to refuse.
 
     Raises:
         ItemFailed: one of them cannot be issued, now or ever.
@@ -36,7 +39,7 @@ def issue(side: SignerSide, group: Sequence[Claimed]) -> list[Outcome]:
         Suspended: an operator has stopped all signing.
     """
     ids = [row.id for row in group]
-    begun = {row.id: row.begun for row in group if row.begun is not None}
+    begun = {one: given.pop(one) for one in ids if one in given}
     begun |= begin_claimed(side, [one for one in ids if one not in begun])
     prepared = {row.request_id: row for row in _stored_tbs(side, ids)}
     signed = {one: _sign(side, row, begun[one]) for one, row in prepared.items()}

@@ -12,18 +12,8 @@ from pipeline.signer.issuer import Issuer
 from pipeline.signer.operate import suspend
 from pipeline.stages import DELIVER, SIGN, TRANSMIT, Stage
 from tests.flow.conftest import MakeWorld
+from tests.flow.test_limits import ASKING
 from tests.flow.world import World
-
-LIMITED = """
-[profiles.server]
-extended_key_usage = ["server_auth"]
-[[rules]]
-name = "limited"
-every_name = ["*.test"]
-action = "sign"
-limit = "1/hour"
-over_limit = "approve"
-"""
 
 
 class Killed(BaseException):
@@ -141,16 +131,39 @@ def test_what_cannot_be_stored_with_its_tbs_is_stored_without(world: World) -> N
     assert sorted(str(world.states(one)[1]) for one in (first, second)) == ["failed", "issued"]
 
 
+def test_what_is_signed_again_is_on_record_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [world.submit(f"host-{number}.test") for number in range(3)]
+    verify, tries = authority.verify, []
+
+    def breaks(*arguments: Any) -> None:
+        tries.append(1)
+        if len(tries) == 3:
+            raise ZeroDivisionError
+        verify(*arguments)
+
+    monkeypatch.setattr(authority, "verify", breaks)
+    world.run()
+
+    assert {world.states(one) for one in requests} == {("issued", "issued")}
+    assert len(tries) == 6
+    with world.signer_database.read() as connection:
+        begun = select(tables.audit.c.details).where(tables.audit.c.event == "signing-begun")
+        found = connection.scalars(begun.order_by(tables.audit.c.id)).all()
+    assert [(one["count"], one["again"]) for one in found] == [(3, 0), (0, 1), (0, 1), (0, 1)]
+
+
 def test_what_is_over_a_limit_gets_no_tbs(make_world: MakeWorld) -> None:
-    world = make_world(policy=LIMITED)
-    requests = [world.submit(f"host-{number}.test") for number in range(4)]
+    world = make_world(policy=ASKING)
+    requests = [world.submit(f"host-{number}.test") for number in range(6)]
     world.run()
 
     waiting = [one for one in requests if world.states(one)[1] == "waiting_for_approval"]
     assert len(waiting) == 3
     with world.signer_database.read() as connection:
-        ((issued, _),) = stored_tbs(connection)
-    assert set(requests) - set(waiting) == {issued}
+        issued = [request for request, _ in stored_tbs(connection)]
+    assert sorted(requests) == sorted(waiting + issued)
 
 
 def stored_tbs(connection: Connection) -> list[tuple[str, bytes]]:

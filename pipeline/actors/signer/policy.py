@@ -35,7 +35,7 @@ from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among, among_given, still
 from pipeline.messages import Submission, SubmissionBatch
 from pipeline.signer import forgotten, suspects
-from pipeline.signer.admission import held_of, store
+from pipeline.signer.admission import begun_of, held_of, store
 from pipeline.signer.begin import begin_safely
 from pipeline.signer.examine import Finding, examine_safely
 from pipeline.signer.side import SignerSide, move
@@ -87,7 +87,8 @@ def policy(side: SignerSide, patience: Patience, received: Received) -> None:
     if len(held) < len(to_sign):
         wake(side.send, SIGN)
     if held:
-        issue_claimed(side, patience, Claim(requests, "next_attempt_at", held, held_until))
+        claimed = Claim(requests, "next_attempt_at", held, held_until)
+        issue_claimed(side, patience, claimed, begun_of(stored))
 
 
 def _may_begin(side: SignerSide) -> bool:

@@ -35,7 +35,7 @@ from pipeline.database.sets import still
 from pipeline.errors import ClockBehind, ItemFailed, KeyUnavailable
 from pipeline.messages import Outcome
 from pipeline.signer import issuance
-from pipeline.signer.begin import Claimed
+from pipeline.signer.begin import Begun, Claimed
 from pipeline.signer.clock_check import LAST_ENTRY, ensure_not_behind
 from pipeline.signer.operate import IS_SUSPENDED
 from pipeline.signer.side import SignerSide, move
@@ -62,23 +62,30 @@ def sign(side: SignerSide, patience: Patience, _received: Received) -> None:
 
 
 @bound_contextvars(stage=SIGN.name)
-def issue_claimed(side: SignerSide, patience: Patience, claimed: Claim) -> None:
-    """Issue what is claimed, and tell the web side of it."""
+def issue_claimed(
+    side: SignerSide, patience: Patience, claimed: Claim, begun: dict[str, Begun] | None = None
+) -> None:
+    """Issue what is claimed, and tell the web side of it. ``begun`` is what step 2 has been done for,
+    by id."""
     fresh = [row for row in claimed.rows if row.attempts == 0]
     if fresh:
-        _issue_and_tell(side, patience, claimed, fresh)
+        _issue_and_tell(side, patience, claimed, fresh, begun or {})
     for row in claimed.rows:
         if row.attempts > 0:
             patience(partial(_keep, side, claimed))
             if patience(partial(_begin, side, claimed, row)):
-                _issue_and_tell(side, patience, claimed, [row])
+                _issue_and_tell(side, patience, claimed, [row], {})
 
 
 def _issue_and_tell(
-    side: SignerSide, patience: Patience, claimed: Claim, group: Sequence[Claimed]
+    side: SignerSide,
+    patience: Patience,
+    claimed: Claim,
+    group: Sequence[Claimed],
+    begun: dict[str, Begun],
 ) -> None:
     """Issue a group; what becomes of those that are not issued is left to `transmit`."""
-    issued = patience(partial(_issue, side, group), keep=partial(_keep, side, claimed))
+    issued = patience(partial(_issue, side, group, begun), keep=partial(_keep, side, claimed))
     if issued:
         patience(partial(tell, side, issued))
     if len(issued) < len(group):
@@ -134,12 +141,12 @@ def _begin(side: SignerSide, claimed: Claim, row: Claimed) -> bool:
         return connection.execute(statement).rowcount > 0
 
 
-def _issue(side: SignerSide, group: Sequence[Claimed]) -> list[Outcome]:
+def _issue(side: SignerSide, group: Sequence[Claimed], begun: dict[str, Begun]) -> list[Outcome]:
     """Issue a group; on an error of one item, each alone. Return what is to be told of those issued."""
     try:
         if len(group) == 1:
             _check_attempts(side, group[0])
-        return issuance.issue(side, group)
+        return issuance.issue(side, group, begun)
     except issuance.Suspended:
         log.info("signing-is-suspended", count=len(group))
         _release(side, group, timedelta())
@@ -151,7 +158,7 @@ def _issue(side: SignerSide, group: Sequence[Claimed]) -> list[Outcome]:
             raise
         if len(group) > 1:
             log.warning("batch-falls-apart", count=len(group), error=type(error).__name__)
-            return [outcome for row in group for outcome in _issue(side, [row])]
+            return [outcome for row in group for outcome in _issue(side, [row], begun)]
         _failed(side, group[0], error)
     return []
 
