@@ -116,19 +116,9 @@ def issued(certificate: bytes) -> Issued:
     Raises:
         ValueError: when it is not one.
     """
-    tbs, _ = _content(certificate, 0, SEQUENCE)
-    position, tbs_end = _content(certificate, tbs, SEQUENCE)
-    for tag in (_VERSION, INTEGER):
-        _, position = _content(certificate, position, tag)
-    _, algorithm_end = _content(certificate, position, SEQUENCE)
-    _, issuer_end = _content(certificate, algorithm_end, SEQUENCE)
-    _, end = _content(certificate, tbs_end, SEQUENCE)
-    return Issued(
-        certificate[tbs:tbs_end],
-        certificate[position:algorithm_end],
-        certificate[algorithm_end:issuer_end],
-        certificate[tbs_end:end],
-    )
+    tbs, signature_algorithm, _ = elements(content(certificate))
+    _, _, algorithm, issuer, *_ = elements(content(tbs))
+    return Issued(tbs, algorithm, issuer, signature_algorithm)
 
 
 def certificate_subject(certificate: bytes) -> bytes:
