@@ -7,7 +7,7 @@ hexadecimal, go as one piece, of which each row takes its part.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,9 @@ from pipeline.database.values import Rows, defaults
 FEW: Final = 8
 """Rows. What fewer ones have in common is often chance, and each choice of columns is another
 statement, to be planned and kept."""
+
+TEXTS: Final = 500
+"""Statements that are kept, as many as SQLAlchemy keeps compiled ones."""
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -126,7 +129,7 @@ def _moment(value: datetime) -> str:
     return value.isoformat()
 
 
-@cache
+@lru_cache(TEXTS)
 def _sql(table: Table, names: tuple[str, ...], same: tuple[str, ...], prefix: str) -> str:
     """Return the statement's text. Nothing in it comes from outside: names and types are those of our
     own tables."""

@@ -1,4 +1,4 @@
-"""Many rows by one statement whose text never changes, so that it is compiled and prepared once.
+"""Many rows by one statement whose text does not depend on how many: it is compiled and prepared once.
 
 A list in SQL's usual forms, ``IN (?, ?, …)`` and ``VALUES (…), (…), …``, is another statement for every
 length: SQLAlchemy, the driver and PostgreSQL would each read it anew. On PostgreSQL ids travel as an
@@ -6,7 +6,7 @@ array; on SQLite as JSON. For rows see ``arrays`` (PostgreSQL) and ``values`` (S
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -162,7 +162,7 @@ def _known(key: Column[Any]) -> Executable:
     return select(key).where(among_given(key, "keys"))
 
 
-@cache
+@lru_cache(arrays.TEXTS)
 def _inserting_all(parts: tuple[str, ...]) -> Executable:
     """Return the one statement that inserts into several tables."""
     *others, last = parts
@@ -170,7 +170,7 @@ def _inserting_all(parts: tuple[str, ...]) -> Executable:
     return text(f"WITH {steps} {last}" if steps else last)
 
 
-@cache
+@lru_cache(arrays.TEXTS)
 def _inserting_new(
     inserting: str, key: Column[Any], parts: tuple[tuple[str, str], ...]
 ) -> Executable:

@@ -28,8 +28,8 @@ STATES = {
 class Finding:
     """The state in which a submission begins, with profile and rule as they stand now.
 
-    ``profile`` is None when there is none of its name, and ``csr`` when it cannot be read, or breaks the
-    program; then ``profile`` is too. ``made`` is the TBS of what is signed at once.
+    ``profile`` is None when there is none of its name, and ``csr`` when it cannot be read, or breaks
+    the program; then ``profile`` is too. ``made`` is the TBS of what is signed at once.
     """
 
     submission: Submission

@@ -37,9 +37,9 @@ FEW: Final = 20
 """A call with more submissions than these lets all others go first."""
 
 _ONE_IN_BULK: Final = threading.Lock()
-"""Held while a call with many submissions is read. Two of them at a time take as long as one after the
-other, since the interpreter does one thing at a time, and the first would be stored no sooner than the
-second."""
+"""Held while the CSRs of a call with many are read. Two such calls at a time take as long as one after
+the other, since the interpreter does one thing at a time, and the first would be stored no sooner than
+the second."""
 
 _LINES: Final = str.maketrans("", "", "\r\n\t")
 
@@ -96,19 +96,18 @@ def submit_all(
 
     A wish that cannot be read, or is not allowed, harms no other.
     """
+    recalled = [_recalled(intake.database, wish) for wish in wishes]
     in_bulk = len(wishes) > FEW
     results: list[Submitted | RequesterError] = []
     fresh = []
     with _ONE_IN_BULK if in_bulk else nullcontext():
-        for wish in wishes:
-            try:
-                known = (
-                    aside(partial(_known, intake.database, wish, wish.once)) if wish.once else None
-                )
-                if known is None:
-                    fresh.append(_new(wish, settings, now(), in_bulk=in_bulk))
-                    known = Submitted(_found(fresh[-1]))
+        for wish, known in zip(wishes, recalled, strict=True):
+            if known is not None:
                 results.append(known)
+                continue
+            try:
+                fresh.append(_new(wish, settings, now(), in_bulk=in_bulk))
+                results.append(Submitted(_found(fresh[-1])))
             except RequesterError as error:
                 results.append(error)
     try:
@@ -116,6 +115,16 @@ def submit_all(
     except idempotency.Taken:  # by the same call, sent twice at once
         return submit_all(intake, settings, wishes, now)
     return results
+
+
+def _recalled(database: Database, wish: Wish) -> Submitted | RequesterError | None:
+    """Return what the wish's idempotency key made before, or is refused for; None for a new wish."""
+    if wish.once is None:
+        return None
+    try:
+        return aside(partial(_known, database, wish, wish.once))
+    except RequesterError as error:
+        return error
 
 
 def _known(database: Database, wish: Wish, once: Once) -> Submitted | None:
