@@ -10,6 +10,7 @@ import pytest
 from pipeline.database.engine import Database, open_database
 from pipeline.database.migrate import migrate
 from tests.flow.audit_log import Log, empty
+from tests.flow.things import metadata
 from tests.flow.world import World
 
 MakeWorld = Callable[..., World]
@@ -71,3 +72,16 @@ def empty_log(signer_database: Database) -> Iterator[Log]:
     yield Log(signer_database)
     with signer_database.write() as connection:
         empty(connection)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def things(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with the tables of ``tests.flow.things``."""
+    url = f"sqlite:///{tmp_path / 'things.db'}"
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        url = server.create_database(f"things_{secrets.token_hex(6)}")
+    opened = open_database(url, by_keys=True)
+    metadata.create_all(opened.engine)
+    yield opened
+    opened.dispose()
