@@ -1,12 +1,20 @@
 """Load a CA key from where the settings say it is: a file, or a token."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import structlog
 
 from pipeline.errors import SettingsError
 from pipeline.signer.keys import SigningKey, TokenRefused
 from pipeline.signer.keys import file as key_file
 from pipeline.signer.keys.uri import SCHEME, KeyUri
 from settings.passphrase import read_secret
+
+log = structlog.get_logger(__name__)
 
 
 def load_key(key: str, source: str, directory: Path) -> SigningKey:
@@ -60,6 +68,25 @@ def _from_token(key: str, source: str, directory: Path) -> SigningKey:
     uri = parse_uri(key)
     pin = read_pin(uri, source, directory)
     try:
-        return TokenKey(uri, pin)
+        with _after_the_others(directory):
+            return TokenKey(uri, pin)
     except TokenRefused as error:
         raise SettingsError(uri, "", str(error)) from error
+
+
+@contextmanager
+def _after_the_others(directory: Path) -> Iterator[None]:
+    """Hold a lock on a folder: the processes of one signer log in one after the other.
+
+    SoftHSM 2 writes a token's file at each login, and who loads it meanwhile finds no token, or
+    another PIN (SoftHSMv2 issue 757); signer workers are often started together.
+    """
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:  # as on NFS; a collision is rare, and stops one start only
+            log.warning("logins-may-collide", folder=str(directory), why=str(error))
+        yield
+    finally:
+        os.close(handle)

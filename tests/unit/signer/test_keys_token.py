@@ -1,8 +1,11 @@
 """CA keys in tokens, on SoftHSM: they sign, never leave the token, and outlive lost sessions."""
 
+import fcntl
 import multiprocessing
+import os
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +255,19 @@ def test_settings_name_a_key_in_a_token_and_where_its_pin_is(token: Token) -> No
     found = load_key(str(uri), "file:pin", pin.parent)
     verify(made, found.sign(b"tbs"), b"tbs")
     assert PIN not in repr(found)
+
+
+def test_processes_of_one_signer_log_in_one_after_the_other(token: Token) -> None:
+    uri = token()
+    generate(uri, PIN, "ec:P-256")
+    folder = write(PIN, "pin").parent
+    other = os.open(folder, os.O_RDONLY)
+    with ThreadPoolExecutor() as pool:
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX)  # as a process does that is logging in
+            loading = pool.submit(load_key, str(uri), "file:pin", folder)
+            with pytest.raises(TimeoutError):
+                loading.result(timeout=0.5)
+        finally:
+            os.close(other)
+        assert loading.result(timeout=60).kind == "ec:P-256"
