@@ -39,9 +39,9 @@ MADE: Final = """
 """Ids are UUIDs of version 7 (RFC 9562, section 5.7), as those of the web side."""
 
 
-def fill(ground: Ground, first: int, last: int, example: str) -> dict[str, float]:
-    """Add the requests numbered ``first`` to ``last`` - 1, like the issued one ``example``, to both
-    databases. Return the seconds that this took, and those that the sequencer took besides."""
+def fill(ground: Ground, count: int, example: str) -> dict[str, float]:
+    """Add so many requests, like the issued one ``example``, to both databases. Return the seconds
+    that this took, and those that the sequencer took besides."""
     ((serial,),) = ground.query(
         "signer", "SELECT serial FROM certificates WHERE request_id = %s", example
     )
@@ -51,8 +51,10 @@ def fill(ground: Ground, first: int, last: int, example: str) -> dict[str, float
     def work(side: str) -> None:
         try:
             with _connect(ground, side) as connection:
-                for begin in range(first, last, CHUNK):
-                    _copy(connection, example, str(serial), oldest, begin, min(begin + CHUNK, last))
+                for begin in range(0, count, CHUNK):
+                    _copy(
+                        connection, example, str(serial), oldest, begin, min(begin + CHUNK, count)
+                    )
                 connection.execute("VACUUM ANALYZE")
         except Exception as error:  # noqa: BLE001 - told to the main thread
             errors.append(error)

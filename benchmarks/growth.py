@@ -2,6 +2,7 @@
 
 import base64
 import time
+from contextlib import ExitStack
 from datetime import UTC
 from typing import Final
 
@@ -17,35 +18,43 @@ LOOKS: Final = 50
 
 
 def growth(bench: Bench) -> list[Figures]:
-    """Throughput, latency, pages and lists with ever more certificates in both databases."""
-    runs: list[Figures] = []
-    with bench.own() as ground:
-        throughput(ground, "throughput", min(200, bench.arguments.fewer))  # none starts cold
-        ((example,),) = ground.query(
-            "web", "SELECT id::text FROM requests WHERE state = 'issued' LIMIT 1"
-        )
-        held = 0
-        for size in [0, *bench.arguments.sizes]:
-            took = fill(ground, held, size, str(example)) if size else {}
-            held = size
-            runs.append({"certificates": size, **took, **_measured(bench, ground)})
+    """Throughput, latency, pages and lists with ever more certificates in both databases.
+
+    There is an installation of each size, and they are measured in turn: how fast the disk answers
+    changes from minute to minute, and so changes for all of them alike.
+    """
+    sizes = [0, *bench.arguments.sizes]
+    with ExitStack() as stack:
+        grounds = [stack.enter_context(bench.own()) for _ in sizes]
+        runs = [_filled(bench, ground, size) for ground, size in zip(grounds, sizes, strict=True)]
+        rounds: list[list[Figures]] = [[] for _ in sizes]
+        for _ in range(bench.arguments.times):
+            for ground, found, run in zip(grounds, rounds, runs, strict=True):
+                found.append(_measured(bench, ground))
+                run |= summary(found)
             bench.keep("growth", runs)
-        sequenced(ground)
+        largest = grounds[-1]
+        sequenced(largest)
         began = time.monotonic()
-        said = ground.verified()
+        said = largest.verified()
         bench.figures["audit"].setdefault("verified", {})["growth"] = said
         runs[-1]["verified"] = time.monotonic() - began
     return runs
 
 
+def _filled(bench: Bench, ground: Ground, size: int) -> Figures:
+    throughput(ground, "throughput", min(200, bench.arguments.fewer))  # none starts cold
+    ((example,),) = ground.query(
+        "web", "SELECT id::text FROM requests WHERE state = 'issued' LIMIT 1"
+    )
+    took = fill(ground, size, str(example)) if size else {}
+    return {"certificates": size, **took}
+
+
 def _measured(bench: Bench, ground: Ground) -> Figures:
-    wanted = bench.arguments
-    rates = [throughput(ground, "throughput", wanted.fewer) for _ in range(wanted.times)]
-    short = wanted.seconds / 2
-    times = [latency(ground, 20, short) for _ in range(wanted.times)]
     return {
-        "throughput": summary(rates),
-        "latency": summary(times),
+        "throughput": throughput(ground, "throughput", bench.arguments.fewer),
+        "latency": latency(ground, 20, bench.arguments.seconds / 2),
         "pages": pages(ground),
     }
 

@@ -145,7 +145,7 @@ def growth_table(figures: Mapping[str, Any]) -> Rows:
         times = [run["latency"][name]["median"] for run in runs]
         found.append([f"latency at 20/s, {name}", *_compared(times, _ms)])
     for page in runs[0]["pages"]:
-        times = [run["pages"][page]["p50"] for run in runs]
+        times = [run["pages"][page]["p50"]["median"] for run in runs]
         found.append([f"{page}, p50", *_compared(times, _ms)])
     return found
 

@@ -26,13 +26,14 @@ class Given:
 
 @pytest.fixture(scope="module")
 def ground(rabbitmq: RabbitMQ, postgresql: PostgreSQL) -> Iterator[Ground]:
-    """An installation with a few certificates that were issued, and many copies in two turns."""
+    """An installation with a few certificates that were issued, and many copies in three transactions."""
     with Ground(Given(rabbitmq, postgresql)) as made:
         found = throughput(made, "throughput", ISSUED)
         assert found["checked"] == ISSUED
         ((example,),) = made.query("web", "SELECT id::text FROM requests LIMIT 1")
-        for first, last in ((0, 100), (100, COUNT)):
-            fill(made, first, last, str(example))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("benchmarks.fill.CHUNK", 128)
+            fill(made, COUNT, str(example))
         yield made
 
 

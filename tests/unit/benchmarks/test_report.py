@@ -23,7 +23,7 @@ EACH = [
     run | {"memory": {"web": 50.0}, "bytes": {"web": 2000.0}, "count": 10, "seconds": 1.0}
     for run in RUNS
 ]
-PAGES = {"page": {"p50": 0.002, "p99": 0.004}}
+PAGES = summary([{"page": {"p50": 0.002, "p99": 0.004}}])
 TIMES = [{"p50": 0.02, "p99": 0.06, "count": 100}]
 
 
