@@ -10,26 +10,22 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import NameOID
 
 from pipeline.crypto import private_file
 from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.crypto.identity import Sender
 from pipeline.errors import SettingsError
+from pipeline.setup import own_ca
 from pipeline.stages import Role
 
-CA_LIFETIME: Final = timedelta(days=20 * 365)
 LIFETIMES: Final = {
     Role.WEB: timedelta(days=2 * 365),
     Role.SIGNER: timedelta(days=2 * 365),
     Role.APPROVER: timedelta(days=365),
 }
 """For how long a message certificate is valid, by role."""
-
-BACKDATED: Final = timedelta(minutes=5)
-"""How far before now a certificate begins, for hosts whose clocks are behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +47,7 @@ class Issued:
 def make(name: str, now: datetime) -> MessageCa:
     """Make a message CA: a self-signed certificate that may issue to end entities only."""
     key = Ed25519PrivateKey.generate()
-    subject = _name(name)
-    certificate = (
-        _builder(subject, subject, key.public_key(), now, now + CA_LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(key, None)
-    )
+    certificate = own_ca.self_signed(name[:64], key.public_key(), now).sign(key, None)
     return MessageCa(certificate, key)
 
 
@@ -101,59 +91,11 @@ def issue(
     the message CA.
     """
     key = Ed25519PrivateKey.generate()
-    end = now + (lifetime or LIFETIMES[sender.role])
-    subject = _name(sender.name)
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(sender.uri)])
-    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
+    lasts = lifetime or LIFETIMES[sender.role]
     certificate = (
-        _builder(
-            subject,
-            ca.certificate.subject,
-            key.public_key(),
-            now,
-            min(end, ca.certificate.not_valid_after_utc),
-        )
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        own_ca.end_entity(sender.name[:64], key.public_key(), ca.certificate, now, lasts)
         .add_extension(names, critical=False)
-        .add_extension(authority, critical=False)
         .sign(ca.key, None)
     )
     return Issued(certificate, key)
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: Ed25519PublicKey,
-    now: datetime,
-    end: datetime,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )

@@ -14,7 +14,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -25,16 +24,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.errors import SettingsError
-from pipeline.setup import files
+from pipeline.setup import files, own_ca
 
-CA_LIFETIME: Final = timedelta(days=20 * 365)
 LIFETIME: Final = timedelta(days=2 * 365)
-BACKDATED: Final = timedelta(minutes=5)
-"""How far before now a certificate begins, for hosts whose clocks are behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +66,7 @@ def read_ca(certificate: Path, key: Path, passphrase: bytes | None) -> Certified
 def make_ca(name: str, now: datetime) -> Certified:
     """Make a transport CA: a self-signed certificate that may issue to end entities only."""
     key = generate_private_key(SECP256R1())
-    subject = _name(name)
-    certificate = (
-        _builder(subject, subject, key.public_key(), now, now + CA_LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(ca=True), critical=True)
-        .sign(key, SHA256())
-    )
+    certificate = own_ca.self_signed(name, key.public_key(), now).sign(key, SHA256())
     return Certified(certificate, key)
 
 
@@ -102,52 +92,9 @@ def _issue(
     san: x509.GeneralName | None = None,
 ) -> Certified:
     key = generate_private_key(SECP256R1())
-    end = min(now + LIFETIME, ca.certificate.not_valid_after_utc)
-    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
-    builder = (
-        _builder(_name(common_name), ca.certificate.subject, key.public_key(), now, end)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        .add_extension(authority, critical=False)
-    )
+    builder = own_ca.end_entity(
+        common_name, key.public_key(), ca.certificate, now, LIFETIME
+    ).add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     if san is not None:
         builder = builder.add_extension(x509.SubjectAlternativeName([san]), critical=False)
     return Certified(builder.sign(ca.key, SHA256()), key)
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: EllipticCurvePublicKey,
-    now: datetime,
-    end: datetime,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
