@@ -30,8 +30,8 @@ def _config_option(function: F) -> F:
         "--config",
         metavar="DIR/approvers/NAME",
         type=click.Path(path_type=Path),
-        envvar="HTTPCA_APPROVER_CONFIG",
-        help="Your approver's folder, as `httpca setup` made it; or in HTTPCA_APPROVER_CONFIG.",
+        envvar="HTTPCA_APPROVER",
+        help="Your approver's folder, as `httpca setup` made it; or in HTTPCA_APPROVER.",
     )(function)
 
 
