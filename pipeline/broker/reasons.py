@@ -1,0 +1,12 @@
+"""What an exception of pika is about: most say nothing themselves, and hold the one that does."""
+
+LONGEST = 200
+
+
+def why(error: BaseException) -> str:
+    """Say in a line why the broker is out of reach, as the innermost exception has it."""
+    held = (*error.args, *getattr(error, "exceptions", ()), getattr(error, "exception", None))
+    for one in reversed(held):
+        if isinstance(one, BaseException):
+            return why(one)
+    return str(error).partition("\n")[0][:LONGEST] or type(error).__name__

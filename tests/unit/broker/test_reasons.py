@@ -1,0 +1,40 @@
+"""What pika raises becomes a line that says what is wrong."""
+
+import pika
+import pytest
+from pika.exceptions import AMQPConnectionError, ProbableAuthenticationError
+
+from pipeline.broker.dead_letters import listed
+from pipeline.broker.publisher import open_publisher
+from pipeline.broker.reasons import why
+from pipeline.errors import BrokerUnavailable
+from tests.servers.ports import free_port
+
+REFUSED = "Connection refused"
+
+
+def test_the_innermost_exception_says_it() -> None:
+    with pytest.raises(AMQPConnectionError) as caught:
+        pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", free_port()))
+    assert str(caught.value) == ""
+    assert why(caught.value).endswith(REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ProbableAuthenticationError("ACCESS_REFUSED\nand more"), "ACCESS_REFUSED"),
+        (AMQPConnectionError(), "AMQPConnectionError"),
+        (AMQPConnectionError(TimeoutError()), "TimeoutError"),
+    ],
+)
+def test_what_says_nothing_is_named(error: Exception, line: str) -> None:
+    assert why(error) == line
+
+
+def test_whoever_sends_or_looks_is_told_why_and_where() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(BrokerUnavailable, match=rf"{REFUSED} \(for queue signer.policy\)"):
+        open_publisher(f"amqp://{address}/").publish("signer.policy", b"")
+    with pytest.raises(BrokerUnavailable, match=f"{address} is out of reach: .*{REFUSED}"):
+        listed(f"amqp://{address}/", ["signer.policy"], 1)
