@@ -86,7 +86,7 @@ class Publisher:
         except TROUBLE as error:
             self.close()
             if not used:
-                raise BrokerUnavailable(f"{why(error)} (for queue {queue})") from error
+                raise BrokerUnavailable(f"queue {queue}: {why(error)}") from error
             self.publish(queue, octets, headers, durable=durable)
 
     def close(self) -> None:

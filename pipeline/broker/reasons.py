@@ -1,5 +1,7 @@
 """What an exception of pika is about: most say nothing themselves, and hold the one that does."""
 
+from pipeline.errors import in_words
+
 LONGEST = 200
 
 
@@ -9,4 +11,4 @@ def why(error: BaseException) -> str:
     for one in reversed(held):
         if isinstance(one, BaseException):
             return why(one)
-    return str(error).partition("\n")[0][:LONGEST] or type(error).__name__
+    return in_words(error).partition("\n")[0][:LONGEST] or type(error).__name__

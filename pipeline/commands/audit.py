@@ -67,7 +67,10 @@ def list_(directory: Path, limit: int, as_json: bool, **wanted: object) -> None:
 @json_option
 def verify_(directory: Path, files: tuple[Path, ...], key: str | None, as_json: bool) -> int:
     """Prove that nothing was changed, removed or inserted since any checkpoint that was kept."""
-    trusted = _trusted(key) if key else load_verifiers(directory / PUBLIC)
+    own = directory / PUBLIC
+    if key is None and not own.exists():
+        raise SettingsError(own, "", "there is no such file; name the log's verifier key by --key")
+    trusted = _trusted(key or str(own))
     latest = directory / load_signer(directory).checkpoints / LATEST
     kept: list[Source] = [
         (str(file), signed)
@@ -166,9 +169,12 @@ def _sentences(report: Report) -> str:
         f"{report.size} entries, root {report.root}; {report.checkpoints} checkpoints and"
         f" {report.certificates} certificates agree; {report.waiting} entries have no place yet."
     )
-    lines.append(
-        f"{len(report.findings) + report.more} things are wrong."
-        if report.findings
-        else "Nothing was changed, removed or inserted."
-    )
+    if report.findings:
+        lines.append(f"{len(report.findings) + report.more} things are wrong.")
+    elif report.checkpoints:
+        lines.append(
+            "Nothing was changed, removed or inserted before the newest of these checkpoints."
+        )
+    else:
+        lines.append("There is no checkpoint to compare with, so this proves nothing yet.")
     return "\n".join(lines)

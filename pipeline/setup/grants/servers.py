@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, in_words
 
 TlsChoice = Literal["made", "yours", "none"]
 """Whether connections have TLS: with certificates that set-up makes, or yours; or not at all."""
@@ -106,4 +106,4 @@ def load(folder: Path) -> Servers:
         problem = "there is no such file; `httpca setup DIR --postgresql … --rabbitmq …` makes it"
         raise SettingsError(file, "", problem) from error
     except (OSError, msgspec.DecodeError) as error:
-        raise SettingsError(file, "", f"cannot be read: {error}") from error
+        raise SettingsError(file, "", f"cannot be read: {in_words(error)}") from error

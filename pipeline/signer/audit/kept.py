@@ -16,7 +16,7 @@ from typing import Final
 from pipeline.crypto import checkpoint
 from pipeline.crypto.checkpoint import Signed
 from pipeline.crypto.note import NoteRefused, Verifier, split
-from pipeline.errors import HttpcaError, SettingsError
+from pipeline.errors import HttpcaError, SettingsError, in_words
 
 LATEST: Final = "latest.txt"
 TOLD: Final = "told.txt"
@@ -45,7 +45,9 @@ class Kept:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError, NoteRefused) as error:
-            raise SettingsError(file, "", f"cannot be read as a checkpoint: {error}") from error
+            raise SettingsError(
+                file, "", f"cannot be read as a checkpoint: {in_words(error)}"
+            ) from error
 
     def keep(self, signed: Signed, now: datetime) -> None:
         """Keep a checkpoint as the latest, and among those of its month."""
@@ -84,7 +86,7 @@ def read_file(file: Path, trusted: Sequence[Verifier]) -> list[Signed]:
         notes = _from_json(text) if text.lstrip().startswith("{") else split(text)
         found = [checkpoint.read(note, trusted) for note in notes]
     except (OSError, UnicodeDecodeError, NoteRefused) as error:
-        raise NoCheckpoint(f"{file}: {error}") from error
+        raise NoCheckpoint(f"{file}: {in_words(error)}") from error
     if not found:
         raise NoCheckpoint(f"{file}: holds no checkpoint")
     return found

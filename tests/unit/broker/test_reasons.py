@@ -17,7 +17,7 @@ def test_the_innermost_exception_says_it() -> None:
     with pytest.raises(AMQPConnectionError) as caught:
         pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", free_port()))
     assert str(caught.value) == ""
-    assert why(caught.value).endswith(REFUSED)
+    assert why(caught.value) == REFUSED
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_what_says_nothing_is_named(error: Exception, line: str) -> None:
 
 def test_whoever_sends_or_looks_is_told_why_and_where() -> None:
     address = f"127.0.0.1:{free_port()}"
-    with pytest.raises(BrokerUnavailable, match=rf"{REFUSED} \(for queue signer.policy\)"):
+    with pytest.raises(BrokerUnavailable, match=f"^queue signer.policy: {REFUSED}$"):
         open_publisher(f"amqp://{address}/").publish("signer.policy", b"")
-    with pytest.raises(BrokerUnavailable, match=f"{address} is out of reach: .*{REFUSED}"):
+    with pytest.raises(BrokerUnavailable, match=f"{address} is out of reach: {REFUSED}$"):
         listed(f"amqp://{address}/", ["signer.policy"], 1)
