@@ -92,7 +92,10 @@ def restore(
     manifest = restoring.restore(wanted, _database_of, _then)
     lines = [f"Restored {_what(manifest)}."]
     if manifest.database is not None:
-        lines.append(f"Bring it up to date: httpca migrate --config {directory}")
+        lines.append(
+            f"Bring it up to date: httpca migrate --config {directory}, or the folder"
+            f" owner/{manifest.role} where accounts have rights of their own."
+        )
     answer(
         as_json,
         _facts(file, manifest) | {"suspended": manifest.role == "signer"},

@@ -25,6 +25,7 @@ from tests import factories
 from tests.servers import PostgreSQL, RabbitMQ
 from tests.servers.ports import LOOPBACK, free_port
 from tests.system.guarded import FOLDERS, Guarded
+from tests.system.installation import done, httpca
 
 NOT_FOR_EVER = 120.0
 """Seconds; against hanging only."""
@@ -294,6 +295,25 @@ def test_nobody_who_cannot_prove_the_database_s_name_gets_a_password(
 
 
 # --- the settings --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["web", "signer"])
+def test_a_backup_takes_the_account_of_the_tables_owner(
+    side: str, guarded: Guarded, tmp_path: Path
+) -> None:
+    command = ("backup", tmp_path / "side.tar", "--config", guarded.directory / side)
+    refused = httpca(*command)
+    assert refused.returncode == 1
+    assert "takes the account that owns the tables" in refused.stderr
+
+    owner, variable = guarded.directory / "owner" / side, f"HTTPCA_{side.upper()}"
+    variables = {
+        f"{variable}_DATABASE": guarded.settings(f"owner/{side}")["database"],
+        f"{variable}_TLS_CERTIFICATE": str(owner / "transport.pem"),
+        f"{variable}_TLS_KEY": str(owner / "transport.key"),
+    }
+    done(httpca(*command, **variables))
+    assert "is whole" in done(httpca("restore", tmp_path / "side.tar", "--check"))
 
 
 def test_a_process_says_which_file_is_missing(guarded: Guarded, tmp_path: Path) -> None:
