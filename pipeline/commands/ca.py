@@ -88,10 +88,12 @@ def request(
 
     try:
         read = x509.Name.from_rfc4514_string(subject)
-    except ValueError as error:
+    except ValueError:
+        read = x509.Name([])
+    if not list(read):  # RFC 5280 section 4.1.2.4: a CA has a name
         raise click.BadParameter(
-            f"is no name as in RFC 4514: {error}", param_hint="--subject"
-        ) from None
+            "is no name as in RFC 4514, such as CN=Issuing CA 2,O=Example", param_hint="--subject"
+        )
     source = _checked(passphrase)
     csr = make_csr(directory, name, read, KeyWish(kind, token, source))
     key = f" --key '{token}'" if token else ""
