@@ -181,7 +181,7 @@ def reject(
     timeout: float,
     json_: bool,
 ) -> None:
-    """Reject requests, with a reason, and wait until the signer has recorded that."""
+    """Reject requests, with a reason, and wait until that is recorded."""
     _check(ids, texts, yes, json_)
     with opened_desk(config or context.obj) as desk:
         check_reason("reject", reason)

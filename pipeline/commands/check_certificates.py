@@ -35,9 +35,9 @@ from pipeline.signer.audit.check_certificates import check_certificates as check
 def check_certificates(
     directory: Path, since: datetime | None, with_policy: bool, processes: int, as_json: bool
 ) -> int:
-    """Check again all that was ever issued: by record, profile, today's policy, and lints.
+    """Check again all that was ever issued.
 
-    The exit code is 1 when anything was found.
+    By record, profile, today's policy, and lints. The exit code is 1 when anything was found.
     """
     with signer_database(directory) as database:
         policy = directory / "policy.toml" if with_policy else None

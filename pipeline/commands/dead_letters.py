@@ -29,7 +29,10 @@ def dead_letters() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @json_option
 def list_(directory: Path, limit: int, as_json: bool) -> None:
-    """List refused messages with their reasons, the oldest first of each queue."""
+    """List refused messages with their reasons.
+
+    The oldest of each queue come first.
+    """
     url, queues = _side(directory)
     found = listed(url, queues, limit)
     lines = [
@@ -46,7 +49,10 @@ def list_(directory: Path, limit: int, as_json: bool) -> None:
 @config_option("DIR/SIDE")
 @json_option
 def show(letter_id: str, directory: Path, as_json: bool) -> None:
-    """Show a refused message with what it claims; ID as listed, or more of it."""
+    """Show a refused message with what it claims.
+
+    ID as listed, or more of it.
+    """
     url, queues = _side(directory)
     letter = _named(letter_id, url, queues)
     claims = {name: value for name, value in letter.claims.items() if name != "body"}
