@@ -1,7 +1,10 @@
 """What pika raises becomes a line that says what is wrong."""
 
+import socket
+
 import pika
 import pytest
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPConnectionError, ProbableAuthenticationError
 
 from pipeline.broker.dead_letters import listed
@@ -30,6 +33,15 @@ def test_the_innermost_exception_says_it() -> None:
 )
 def test_what_says_nothing_is_named(error: Exception, line: str) -> None:
     assert why(error) == line
+
+
+def test_a_broker_that_is_silent_is_said_to_be_that() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        parameters = pika.ConnectionParameters("127.0.0.1", silent.getsockname()[1])
+        parameters.stack_timeout = 0.2
+        with pytest.raises(AMQPConnectorException) as caught:
+            pika.BlockingConnection(parameters)
+    assert why(caught.value) == "Timeout during AMQP handshake"
 
 
 def test_whoever_sends_or_looks_is_told_why_and_where() -> None:
