@@ -6,8 +6,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import csr as csrs
-from pipeline.crypto.profile import Profile
+from pipeline.crypto.profile import EXTENDED_KEY_USAGES, Profile
 from pipeline.signer import authority
+from pipeline.signer.extensions import key_usage
 from pipeline.signer.issuer import Issuer
 from tests.unit.approve.seen import LATER, gathered
 from tests.unit.approve.world import PROFILE, World, make_csr
@@ -48,7 +49,7 @@ def test_what_is_shown_is_what_the_signer_would_make(
     san = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [name.value for name in found.names] == san.get_values_for_type(x509.DNSName)
     usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    assert all(getattr(usage, name) for name in found.key_usage)
-    if profile.extended_key_usage:
-        uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        assert len(found.extended_key_usage) == len(list(uses))
+    assert usage == key_usage(*found.key_usage)
+    shown = [EXTENDED_KEY_USAGES.get(one, one) for one in found.extended_key_usage]
+    uses = [one.value for one in extensions if isinstance(one.value, x509.ExtendedKeyUsage)]
+    assert shown == [oid.dotted_string for use in uses for oid in use]
