@@ -6,7 +6,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import csr as csrs
-from pipeline.crypto.profile import EXTENDED_KEY_USAGES, Profile
+from pipeline.crypto.profile import Profile
+from pipeline.crypto.usages import EXTENDED_KEY_USAGES
 from pipeline.signer import authority
 from pipeline.signer.extensions import key_usage
 from pipeline.signer.issuer import Issuer
