@@ -9,12 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.crypto import checkpoint
 from pipeline.crypto.merkle import leaf_hash, node_hash
-from pipeline.crypto.merkle_proof import (
-    inclusion,
-    range_hash,
-    verify_consistency,
-    verify_inclusion,
-)
+from pipeline.crypto.merkle_proof import inclusion, range_hash, verify_consistency, verify_inclusion
 from pipeline.crypto.note import NoteRefused, Verifier
 from pipeline.signer.audit import proof
 from pipeline.signer.audit.kept import NoCheckpoint, read_file

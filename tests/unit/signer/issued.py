@@ -14,15 +14,7 @@ from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
-from tests.factories import (
-    NOW,
-    issuer,
-    new_serial,
-    openssl,
-    openssl_csr,
-    profile,
-    write,
-)
+from tests.factories import NOW, issuer, new_serial, openssl, openssl_csr, profile, write
 
 
 def issue(

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import settings
-from tests.factories import (
-    policy,
-)
+from tests.factories import policy
 
 FOLDER = Path(settings.__file__).parent
 SHIPPED = policy(

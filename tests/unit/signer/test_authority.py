@@ -12,13 +12,7 @@ from pipeline.crypto.csr import Csr
 from pipeline.errors import ItemFailed, KeyUnavailable
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
-from tests.factories import (
-    NOW,
-    issuer,
-    new_serial,
-    profile,
-    read_csr,
-)
+from tests.factories import NOW, issuer, new_serial, profile, read_csr
 
 SECOND = timedelta(seconds=1)
 

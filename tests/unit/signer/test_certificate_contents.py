@@ -9,13 +9,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto import public_keys
-from tests.factories import (
-    NOW,
-    issuer,
-    openssl_csr,
-    profile,
-    read_csr,
-)
+from tests.factories import NOW, issuer, openssl_csr, profile, read_csr
 from tests.unit.signer.issued import AT_NOW, issue, pem, text_of, verdict
 
 ISSUER_KINDS = ["ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048", "rsa:4096", "ed25519"]
