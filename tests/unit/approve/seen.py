@@ -8,7 +8,8 @@ from rich.console import Console, RenderableType
 from pipeline.approve import facts, waiting
 from pipeline.approve.facts import Facts
 from pipeline.approve.screen import screen
-from tests.unit.approve.world import NOON, World
+from tests.unit.approve.asked import NOON
+from tests.unit.approve.world import World
 
 LATER = NOON + timedelta(hours=2)
 

@@ -11,8 +11,9 @@ from pipeline.crypto.usages import EXTENDED_KEY_USAGES
 from pipeline.signer import authority
 from pipeline.signer.extensions import key_usage
 from pipeline.signer.issuer import Issuer
+from tests.unit.approve.asked import PROFILE, make_csr
 from tests.unit.approve.seen import LATER, gathered
-from tests.unit.approve.world import PROFILE, World, make_csr
+from tests.unit.approve.world import World
 
 PROFILES = {
     "plain": PROFILE,

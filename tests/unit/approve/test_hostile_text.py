@@ -10,8 +10,9 @@ from pipeline.approve import csr_view
 from pipeline.approve.listing import listing
 from pipeline.approve.screen import screen
 from pipeline.crypto.visible import visible
+from tests.unit.approve.asked import make_csr
 from tests.unit.approve.seen import LATER, gathered, show, shown
-from tests.unit.approve.world import World, decided, make_csr
+from tests.unit.approve.world import World, decided
 
 HOSTILE = [
     "\x1b[2J\x1b[1;1H\x1b[31mred",  # clears, moves, colours

@@ -11,8 +11,9 @@ from pipeline.approve.listing import listing
 from pipeline.approve.screen import screen
 from pipeline.crypto.profile import Profile
 from tests.factories import profile
+from tests.unit.approve.asked import make_csr
 from tests.unit.approve.seen import LATER, gathered, show
-from tests.unit.approve.world import World, make_csr
+from tests.unit.approve.world import World
 
 CA = profile(
     name="sub-ca",

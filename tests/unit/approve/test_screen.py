@@ -13,8 +13,9 @@ from pipeline.approve import csr_view
 from pipeline.approve.listing import listing
 from pipeline.approve.screen import age, screen
 from pipeline.states import State
+from tests.unit.approve.asked import NOON, make_csr, make_issuer
 from tests.unit.approve.seen import LATER, gathered, show, shown
-from tests.unit.approve.world import NOON, World, decided, make_csr, make_issuer
+from tests.unit.approve.world import World, decided
 
 
 def test_the_whole_screen_fits_a_terminal_of_80_by_24(world: World) -> None:
