@@ -30,6 +30,7 @@ from tests.chaos.load import Load
 from tests.chaos.verdict import Verdict, judge, unsettled
 from tests.servers.trouble import alarm, frozen
 from tests.system.test_outages import warnings
+from tests.waiting import wait_until
 
 NUMBERS: Final = {"web": 1, "web-worker": 1, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
 
@@ -37,9 +38,6 @@ SETTINGS: Final = {**QUICK, "HTTPCA_WEB_CLOCK_HEARTBEAT": "5"}
 
 REQUESTS: Final = 400
 SECONDS: Final = 40.0
-
-NOT_FOR_EVER: Final = 120.0
-"""Seconds; against hanging only."""
 
 SILENCES: Final[dict[str, Callable[[Ground], AbstractContextManager[None]]]] = {
     "frozen": lambda ground: frozen(ground.rabbitmq),
@@ -146,13 +144,6 @@ def publish(publisher: Publisher, octets: bytes) -> str:
 
 def said(found: Counter[tuple[str, ...]], event: str) -> set[str]:
     return {process for process, what, *_ in found if what == event}
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("name", SILENCES)

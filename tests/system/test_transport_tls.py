@@ -22,14 +22,12 @@ from pipeline.setup.grants import transport
 from settings.signer import load_signer
 from settings.web import load_web
 from tests import factories
-from tests.servers import PostgreSQL, RabbitMQ
 from tests.servers.ports import LOOPBACK, free_port
 from tests.system.guarded import FOLDERS, Guarded
+from tests.system.tls_servers import postgresql, rabbitmq
 
 NOT_FOR_EVER = 120.0
 """Seconds; against hanging only."""
-
-SUPERUSER = f"host all postgres {LOOPBACK}/32 trust\n"
 
 
 @pytest.fixture(scope="module")
@@ -53,31 +51,6 @@ def guarded() -> Iterator[Guarded]:
                 yield made
             finally:
                 made.remove()
-
-
-def rabbitmq(made: Guarded, port: int) -> RabbitMQ:
-    folder = made.directory / "setup/servers/rabbitmq"
-    settings = read(folder / "rabbitmq.conf")
-    settings = {
-        key: value.replace("/etc/rabbitmq/httpca", str(folder)) for key, value in settings.items()
-    }
-    del settings["listeners.ssl.default"]
-    settings["listeners.ssl.1"] = f"{LOOPBACK}:{port}"
-    return RabbitMQ(settings=settings, plugins=["rabbitmq_auth_mechanism_ssl"])
-
-
-def postgresql(made: Guarded, port: int) -> PostgreSQL:
-    folder = made.directory / "setup/servers/postgresql"
-    files = {name: (folder / name).read_bytes() for name in ("ca.pem", "server.pem", "server.key")}
-    files["pg_hba.conf"] = (folder / "pg_hba.conf").read_bytes() + SUPERUSER.encode()
-    settings = {key: value.strip("'") for key, value in read(folder / "postgresql.conf").items()}
-    return PostgreSQL(port=port, settings=settings, files=files)
-
-
-def read(file: Path) -> dict[str, str]:
-    """Read a server's configuration, as far as we write it."""
-    lines = (line.partition(" = ") for line in file.read_text("utf-8").splitlines())
-    return {key: value for key, mark, value in lines if mark and not key.startswith("#")}
 
 
 def test_one_request_is_signed_at_once_and_one_after_approval(guarded: Guarded) -> None:
@@ -119,9 +92,6 @@ def wait(
             return dict(found)
         assert time.monotonic() < deadline, guarded.log_text()
         time.sleep(0.1)
-
-
-# --- the broker ----------------------------------------------------------------------------------
 
 
 def test_every_account_on_the_broker_is_a_certificate_and_has_no_password(guarded: Guarded) -> None:
@@ -238,9 +208,6 @@ def refused(wanted: pika.URLParameters) -> None:
         pika.BlockingConnection(wanted).close()
 
 
-# --- the databases -------------------------------------------------------------------------------
-
-
 def options(guarded: Guarded, folder: str, **changed: str) -> str:
     """Return a URL of the folder's database account, with other options for the connection."""
     mine = guarded.directory / folder
@@ -291,9 +258,6 @@ def test_nobody_who_cannot_prove_the_database_s_name_gets_a_password(
     elsewhere = options(guarded, "signer").replace(f"@{LOOPBACK}:", "@another.example:")
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
         psycopg.connect(f"{elsewhere}&hostaddr={quote(LOOPBACK)}")
-
-
-# --- the settings --------------------------------------------------------------------------------
 
 
 def test_a_process_says_which_file_is_missing(guarded: Guarded, tmp_path: Path) -> None:

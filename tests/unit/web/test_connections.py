@@ -15,6 +15,7 @@ import requests
 from pipeline.web.connections import MOST, Bell, Channel
 from pipeline.web.serve import Server
 from tests.servers.ports import free_port
+from tests.waiting import wait_until
 from tests.website import Website
 
 NOT_FOR_EVER = 60.0
@@ -62,13 +63,6 @@ def closed(connection: socket.socket) -> bool:
         return True
     finally:
         connection.settimeout(NOT_FOR_EVER)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("begun", SLOW.values(), ids=SLOW.keys())
