@@ -20,7 +20,6 @@ from pipeline.actors.signer import bind_signer
 from pipeline.actors.web import bind_web
 from pipeline.broker.memory import Exchange
 from pipeline.broker.publisher import open_publisher
-from pipeline.broker.rabbitmq import REASON
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import migrate
 from pipeline.errors import BrokerUnavailable
@@ -35,9 +34,8 @@ from pipeline.web import tables as web_tables
 from settings.common import EMBEDDED
 from settings.signer import load_signer
 from settings.web import load_web
-from tests.attacks import effects
-
-NOT_FOR_EVER: Final = 240.0
+from tests.attacks import dead_letters, effects
+from tests.waiting import NOT_FOR_EVER
 
 TWO_APPROVERS: Final = """
 [[rules]]
@@ -151,14 +149,7 @@ class Sides:
                      if name == queue]  # fmt: skip
             self.exchange.dead_letters.clear()
             return taken
-        found: list[tuple[str, bytes]] = []
-        with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
-            channel = connection.channel()
-            while True:
-                method, properties, octets = channel.basic_get(f"{queue}.XQ", auto_ack=True)
-                if method is None or properties is None or octets is None:
-                    return found
-                found.append((str((properties.headers or {}).get(REASON)), octets))
+        return dead_letters.take(self.url, queue)
 
     @property
     def refused(self) -> Counter[tuple[str, str, str]]:
