@@ -1,5 +1,6 @@
 """Slow clients: whoever keeps us waiting is given up, and keeps nobody else out."""
 
+import re
 import socket
 import threading
 import time
@@ -130,6 +131,7 @@ def test_what_is_no_http_is_refused_without_telling_what_serves(website: Website
         with serving(website) as url, connect(url) as connection:
             connection.sendall(sent)
             answer = connection.recv(10_000)
+        assert re.match(rb"HTTP/1\.[01] (400|501) ", answer)
         assert b"waitress" not in answer.lower()
         assert b"Traceback" not in answer
         assert b"Server:" not in answer
