@@ -255,6 +255,9 @@ def test_the_web_side_keeps_nothing_that_its_key_did_not_sign(world: World) -> N
         world.signer.send(DELIVER, OutcomeBatch(checkpoints=[made]))
         world.run()
     assert told(world) == []
+    world.signer.send(DELIVER, OutcomeBatch(checkpoints=[good]))
+    world.run()
+    assert [one.note for one in told(world)] == [good.note]
 
 
 def test_a_clock_without_the_logs_key_says_what_to_do(world: World, tmp_path: Path) -> None:
