@@ -1,6 +1,5 @@
 """While something that is needed is away, what is accepted is kept, and it is said what is wrong."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from tests import factories
 from tests.chaos.approver import Approver
 from tests.chaos.crew import Crew
 from tests.chaos.ground import Ground
+from tests.system.warned import warnings
 from tests.waiting import wait_until
 
 LONG_ENOUGH: Final = 6.0
@@ -74,17 +74,6 @@ class Requester:
     def readiness(self) -> dict[str, Any]:
         found: dict[str, Any] = self.session.get(f"{self.url}/readyz", timeout=30).json()
         return found
-
-
-def warnings(crew: Crew) -> Counter[tuple[str, ...]]:
-    """Count what processes logged at level warning and worse, by process, event and clock's job."""
-    found: Counter[tuple[str, ...]] = Counter()
-    for service in crew.services:
-        for line in service.logged().splitlines():
-            entry = json.loads(line)
-            if entry["level"] not in ("info", "debug"):
-                found[service.name, entry["event"], entry.get("job", "")] += 1
-    return found
 
 
 def said(found: Counter[tuple[str, ...]]) -> set[str]:
