@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from pipeline.messages import Decision, IssuerNotice, Outcome, OutcomeBatch, SubmissionBatch
 from pipeline.stages import DECIDE, DELIVER, POLICY
 from pipeline.states import State
 from tests import factories
 from tests.attacks.attack import APPROVER_KEY, NOTHING, SIGNER_KEY, WEB_KEY, Vain
 from tests.attacks.forge import seal
-from tests.attacks.ground import Ground, new_id, replace_fields
+from tests.attacks.ground import Ground, new_id
 
 REPEATED = ""
 
@@ -33,7 +35,7 @@ def _second(**changes: Any) -> Callable[[Ground], bytes]:
             POLICY, ground.sealed(POLICY, "web", SubmissionBatch([first]), first.id).octets
         )
         made = {name: change() for name, change in changes.items()}
-        second = replace_fields(first, known_revision=1, **made)
+        second = msgspec.structs.replace(first, known_revision=1, **made)
         return ground.sealed(POLICY, "web", SubmissionBatch([second])).octets
 
     return prepare
@@ -63,7 +65,7 @@ def _withdraw_unknown(ground: Ground) -> bytes:
 def _decision(ground: Ground, **changes: Any) -> bytes:
     request = changes.pop("request_id", None) or ground.waiting_request()
     body = Decision(request, "accept", "0" * 64, ground.now())
-    return ground.sealed(DECIDE, "approver", replace_fields(body, **changes)).octets
+    return ground.sealed(DECIDE, "approver", msgspec.structs.replace(body, **changes)).octets
 
 
 def _digest_of_another(ground: Ground) -> bytes:
@@ -133,7 +135,7 @@ def _same_message_twice(ground: Ground) -> bytes:
 def _outcome(ground: Ground, request: str, **changes: Any) -> bytes:
     body = Outcome(request, 7, State.REJECTED, ground.now())
     notices = changes.pop("issuers", [])
-    batch = OutcomeBatch([replace_fields(body, **changes)], notices)
+    batch = OutcomeBatch([msgspec.structs.replace(body, **changes)], notices)
     return ground.sealed(DELIVER, "signer", batch).octets
 
 
@@ -196,7 +198,7 @@ def _lower_revision(ground: Ground) -> bytes:
 def _false_issuer(ground: Ground) -> bytes:
     """A notice with a certificate of their own under a fingerprint that is not its."""
     _, notice = _issued(ground)
-    forged = replace_fields(notice, fingerprint=new_id().replace("-", "") * 2)
+    forged = msgspec.structs.replace(notice, fingerprint=new_id().replace("-", "") * 2)
     return ground.sealed(DELIVER, "signer", OutcomeBatch(issuers=[forged])).octets
 
 

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
 from pipeline.crypto import checkpoint
-from pipeline.crypto.checkpoint import Signed
 from pipeline.crypto.note import split
 from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import CheckpointNotice, OutcomeBatch
@@ -22,37 +21,17 @@ from pipeline.signer.audit.kept import LATEST, TOLD
 from pipeline.signer.audit.verify import verify
 from pipeline.signer.tables import audit, tree
 from pipeline.stages import DELIVER
-from pipeline.web.tables import audit_checkpoints
 from tests.flow.audit_log import forge, unlock
-from tests.flow.test_audit_sequencer import Killed, Mortal
+from tests.flow.checkpoints import checkpoint_and_deliver, issue, told
+from tests.flow.mortal import Killed, Mortal
 from tests.flow.test_restore import back_up, restore
 from tests.flow.world import World
-
-
-def told(world: World) -> list[Any]:
-    with world.web_database.read() as connection:
-        return list(connection.execute(select(audit_checkpoints).order_by(audit_checkpoints.c.id)))
 
 
 def events(world: World, event: str) -> list[Any]:
     with world.signer_database.read() as connection:
         query = select(audit.c.details).where(audit.c.event == event).order_by(audit.c.id)
         return list(connection.scalars(query))
-
-
-def issue(world: World, name: str) -> str:
-    request = world.submit(name, run=True)
-    world.run()
-    assert world.states(request) == ("issued", "issued")
-    return request
-
-
-def checkpoint_and_deliver(world: World) -> Signed:
-    world.signer_clock.checkpoint()
-    world.run()
-    latest = world.signer_clock.keeper.kept.read(LATEST)
-    assert latest is not None
-    return latest
 
 
 def folder(world: World) -> Path:
@@ -255,6 +234,9 @@ def test_the_web_side_keeps_nothing_that_its_key_did_not_sign(world: World) -> N
         world.signer.send(DELIVER, OutcomeBatch(checkpoints=[made]))
         world.run()
     assert told(world) == []
+    world.signer.send(DELIVER, OutcomeBatch(checkpoints=[good]))
+    world.run()
+    assert [one.note for one in told(world)] == [good.note]
 
 
 def test_a_clock_without_the_logs_key_says_what_to_do(world: World, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pipeline.database.append_only import statements
 from pipeline.run.signer_clock import SignerClock
 from pipeline.signer.tables import audit
 from tests.flow.audit_log import unlock
-from tests.flow.test_audit_checkpoints import checkpoint_and_deliver, issue, told
+from tests.flow.checkpoints import checkpoint_and_deliver, issue, told
 from tests.flow.world import World
 
 

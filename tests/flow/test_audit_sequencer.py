@@ -14,6 +14,7 @@ from pipeline.signer.audit.sequencer import read_head, sequence
 from pipeline.signer.audit.stored import StoredTree
 from pipeline.signer.tables import audit, tree
 from tests.flow.audit_log import NOON, Log
+from tests.flow.mortal import Killed, Mortal
 
 
 def write(connection: Connection, entry: int) -> None:
@@ -129,26 +130,6 @@ def test_several_sequencers_and_writers_at_once(empty_log: Log) -> None:
     assert sorted(empty_log.places()) == empty_log.ids()
     assert len(empty_log.ids()) == 450
     assert empty_log.verify().findings == []
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Mortal(Database):
-    """A database whose user dies at a commit: before it, or after it and before it is known."""
-
-    def __init__(self, database: Database, at: int, *, after: bool) -> None:
-        super().__init__(database.engine)
-        self.left, self.after = at, after
-
-    def commit(self, connection: Connection) -> None:
-        self.left -= 1
-        if self.left == 0:
-            if self.after:
-                super().commit(connection)
-            raise Killed
-        super().commit(connection)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -115,6 +115,7 @@ def test_a_rule_without_a_limit_costs_no_count(make_world: MakeWorld) -> None:
 def test_counts_are_forgotten_when_their_time_is_long_over(make_world: MakeWorld) -> None:
     world = make_world(policy=RULES)
     submit(world, 1)
+    assert counts(world) == {"hour": 1, "day": 1}
     world.time.move(days=9)
     world.signer_clock.tidy()
     assert counts(world) == {}

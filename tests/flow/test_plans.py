@@ -2,16 +2,15 @@
 
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from pipeline.approve import past, waiting
 from pipeline.crypto import names
-from pipeline.database.engine import Database, open_database
+from pipeline.database.engine import open_database
 from pipeline.run.gathering import gather
 from pipeline.signer import browse, operate
 from pipeline.signer.audit.check_certificates import CHUNK, chunks
@@ -21,75 +20,9 @@ from pipeline.web.metrics import RequestsByState
 from pipeline.web.tables import LANES
 from tests.flow.conftest import MakeWorld
 from tests.flow.desks import open_as_approver, open_desk
+from tests.flow.filled import fill
+from tests.flow.plans import crossed, plans, scans
 from tests.flow.world import World
-
-ROWS = 100_000
-
-LARGE = (
-    "requests",
-    "submissions",
-    "certificates",
-    "issued_names",
-    "tbs",
-    "decisions",
-    "audit",
-)
-"""Tables that grow with every request."""
-
-REQUESTS = """
-    INSERT INTO requests (id, state, revision, reason, created_at, changed_at, attempts{columns})
-    SELECT gen_random_uuid(), CASE WHEN mod(n, 3) = 0 THEN 'rejected' ELSE 'issued' END, 3, '',
-           now() - n * interval '1 second', now(), 0{values}
-    FROM generate_series(1, {rows}) n
-"""
-
-MORE = {
-    "web": (
-        ", withdrawal_wished, in_bulk, requester",
-        ", false, mod(n, 2) = 0, CASE WHEN mod(n, 50) = 0 THEN 'ci' END",
-    ),
-    "signer": (", told_revision, tell_at", ", 3, now()"),
-}
-
-OTHERS = {
-    "web": [
-        """INSERT INTO submissions (request_id, csr, profile, source, comment)
-           SELECT id, '\\x00', 'server', 'api', '' FROM requests""",
-        "INSERT INTO issuers (fingerprint, chain, root, heard_at) VALUES ('', '', '', now())",
-        """INSERT INTO certificates (request_id, certificate, issuer, received_at)
-           SELECT id, '\\x00', '', now() FROM requests WHERE state = 'issued'""",
-    ],
-    "signer": [
-        # Half of them have the same key, and one in fifty is of the same requester.
-        """INSERT INTO submissions (request_id, csr, profile_name, requester, source, comment,
-                                    submitted_at, profile, rule, issuer, policy_digest,
-                                    key_fingerprint)
-           SELECT id, '\\x00', 'server', CASE WHEN mod(n, 50) = 0 THEN 'ci' ELSE 'of ' || n END,
-                  'api', '', created_at, '{}', '{}', '', '',
-                  CASE WHEN mod(n, 2) = 0 THEN repeat('a', 64) ELSE md5(n::text) END
-           FROM (SELECT id, created_at, row_number() OVER () AS n FROM requests) numbered""",
-        """INSERT INTO certificates (request_id, serial, issuer, certificate, issued_at)
-           SELECT id, md5(id::text), '', '\\x00', now() FROM requests WHERE state = 'issued'""",
-        # One name was issued a hundred times as often as the others.
-        """INSERT INTO issued_names (digest, request_id)
-           SELECT sha256((CASE WHEN mod(n, 2) = 0 THEN 'often' ELSE mod(n, 1000)::text END)::bytea),
-                  request_id
-           FROM (SELECT request_id, row_number() OVER () AS n FROM certificates) numbered""",
-        """INSERT INTO tbs (request_id, serial, issuer, not_before, not_after, octets, created_at)
-           SELECT id, md5(id::text), '', now(), now(), '\\x00', now()
-           FROM requests WHERE state = 'issued'""",
-        """INSERT INTO decisions (id, request_id, approver, verdict, reason, effect, decided_at,
-                                  received_at, token)
-           SELECT id, id, 'approver', 'accept', '', 'counted', now(), now(), '\\x00'
-           FROM requests""",
-    ],
-}
-
-AUDIT = """
-    INSERT INTO audit (at, event, request_id, details)
-    SELECT now(), 'state-changed', id, '{}' FROM requests
-"""
-
 
 REUSE = """
 [profiles.server]
@@ -106,40 +39,6 @@ LONG_LIST = text(
 )
 
 
-def fill(database: Database, side: str) -> None:
-    columns, values = MORE[side]
-    with database.write() as connection:
-        for statement in (
-            REQUESTS.format(columns=columns, values=values, rows=ROWS),
-            *OTHERS[side],
-            AUDIT,
-            "ANALYZE",
-        ):
-            connection.exec_driver_sql(statement)
-
-
-@contextmanager
-def plans(*databases: Database) -> Iterator[dict[str, str]]:
-    """Collect the plan of every statement that is executed meanwhile."""
-    found: dict[str, str] = {}
-
-    def explain(
-        connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
-    ) -> None:
-        if not re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)", statement):
-            return
-        with connection.connection.cursor() as cursor:
-            one = parameters[0] if many else parameters
-            cursor.execute("EXPLAIN " + statement, one)
-            found[statement] = "\n".join(row[0] for row in cursor.fetchall())
-
-    for database in databases:
-        event.listen(database.engine, "before_cursor_execute", explain)
-    yield found
-    for database in databases:
-        event.remove(database.engine, "before_cursor_execute", explain)
-
-
 @pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
 def test_no_stage_reads_a_whole_table(make_world: MakeWorld) -> None:
     world = make_world()
@@ -153,25 +52,6 @@ def test_no_stage_reads_a_whole_table(make_world: MakeWorld) -> None:
     assert len(found) > 20
     assert scans(found) == {}
     assert crossed(found) == {}
-
-
-def crossed(found: dict[str, str]) -> dict[str, str]:
-    """Return the statements of which the plan looks up every pair of two lists of ids: PostgreSQL does,
-    where both are for the same column, and two hundred ids are forty thousand pairs."""
-    return {
-        statement: plan
-        for statement, plan in found.items()
-        if re.search(r"Index Cond: .*= ANY .*= ANY", plan)
-    }
-
-
-def scans(found: dict[str, str]) -> dict[str, str]:
-    """Return the statements of which the plan reads a whole table."""
-    return {
-        statement: plan
-        for statement, plan in found.items()
-        if re.search(rf"Seq Scan on ({'|'.join(LARGE)})\b", plan)
-    }
 
 
 def look(world: World) -> None:
@@ -320,10 +200,16 @@ def live(world: World) -> None:
 
 @pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
 def test_a_statement_that_reads_a_whole_table_would_be_seen(make_world: MakeWorld) -> None:
+    """As would one that looks up every pair of two lists of ids."""
     world = make_world()
     fill(world.signer_database, "signer")
+    reads = "SELECT count(*) FROM requests WHERE reason = 'x'"
+    crosses = "SELECT 1 FROM requests WHERE id = ANY(%(ids)s) AND id = ANY(%(ids)s)"
+    ids = [UUID(int=1), UUID(int=2)]
 
     with plans(world.signer_database) as found, world.signer_database.read() as connection:
-        connection.execute(text("SELECT count(*) FROM requests WHERE reason = 'x'"))
+        connection.exec_driver_sql(reads)
+        connection.exec_driver_sql(crosses, {"ids": ids})
 
-    assert any("Seq Scan on requests" in plan for plan in found.values())
+    assert list(scans(found)) == [reads]
+    assert list(crossed(found)) == [crosses]

@@ -196,9 +196,15 @@ def test_an_issuer_under_another_fingerprint_is_not_learnt(world: World) -> None
     world.signer.send(DELIVER, OutcomeBatch(issuers=[forged]))
     world.run()
 
+    assert issuers_known(world) == []
+    world.signer.send(DELIVER, OutcomeBatch(issuers=[notice]))
+    world.run()
+    assert issuers_known(world) == [notice.fingerprint]
+
+
+def issuers_known(world: World) -> list[str]:
     with world.web_database.read() as connection:
-        known = connection.scalars(select(web_tables.issuers.c.fingerprint)).all()
-    assert "0" * 64 not in known
+        return list(connection.scalars(select(web_tables.issuers.c.fingerprint)))
 
 
 def test_a_decision_by_a_side_is_dead_lettered(world: World) -> None:

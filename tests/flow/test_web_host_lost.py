@@ -4,7 +4,6 @@ What comes out is only what a rule signs because of names, or because it trusts 
 waits for an approver is not changed unseen; all that was tried stands in the signer's audit table.
 """
 
-from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -47,14 +46,6 @@ name = "wide certificates need two approvers"
 any_name = ["*.wide.example.com"]
 action = "approve"
 quorum = 2
-"""
-
-LIMITED = """
-[[rules]]
-name = "limited"
-every_name = ["*.limited.example.com"]
-action = "sign"
-limit = ["3/hour", "5/day"]
 """
 
 
@@ -215,64 +206,6 @@ def test_what_two_must_approve_is_not_issued_for_one_and_a_web_host(
     assert issued_names(world) == []
     world.decide(wanted.id, "accept", "approver-2")
     assert intruder.state(wanted) == "issued"
-
-
-def test_a_rule_that_signs_at_once_signs_no_more_than_its_limits_and_that_is_audited(
-    make_world: MakeWorld,
-) -> None:
-    """The signer counts, whatever ids, requesters and times the web side writes."""
-    world = make_world(rules=LIMITED)
-    world.time.move(days=1)
-    world.time.moment = world.time.moment.replace(hour=12, minute=1)
-    intruder = Intruder(world)
-
-    def say(hour: int) -> list[str]:
-        sent = [
-            intruder.submission(
-                f"h{hour}-{number}.limited.example.com",
-                requester=f"somebody-{number}",
-                submitted_at=world.time() - timedelta(hours=9 * number),
-            )
-            for number in range(20)
-        ]
-        intruder.say(*sent[:10])
-        for one in sent[10:]:
-            intruder.say(one)
-        return [intruder.state(one) for one in sent]
-
-    first = say(0)
-    world.time.move(hours=1)
-    second = say(1)
-    world.time.move(hours=1)
-    third = say(2)
-
-    assert [states.count("issued") for states in (first, second, third)] == [3, 2, 0]
-    assert {*first, *second, *third} == {"issued", "rejected"}
-    assert len(issued_names(world)) == 5
-    with world.signer_database.read() as connection:
-        audit = signer_tables.audit
-        reached = connection.scalars(
-            select(audit.c.details).where(audit.c.event == "rule-limit-reached")
-        ).all()
-    assert {(one["rule"], one["limit"]) for one in reached} == {
-        ("limited", "3/hour"),
-        ("limited", "5/day"),
-    }
-
-
-def test_many_requests_give_nothing_that_one_would_not(world: World, intruder: Intruder) -> None:
-    """How many a rule signs in an hour is the matter of that rule's limit."""
-    batches = [
-        [intruder.submission(f"host-{batch}-{number}.example.com") for number in range(MAX_ITEMS)]
-        for batch in range(2)
-    ]
-    for batch in batches:
-        intruder.say(*batch)
-
-    states = {intruder.state(one) for batch in batches for one in batch[::50]}
-    assert states == {"waiting_for_approval"}
-    assert issued_names(world) == []
-    assert world.signer_row(batches[-1][-1].id).state == State.WAITING_FOR_APPROVAL
 
 
 def test_the_web_side_cannot_speak_as_anybody_else(world: World, intruder: Intruder) -> None:

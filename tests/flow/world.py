@@ -6,22 +6,16 @@ in the test's hands.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import select
 
 from pipeline.actors.patience import Patience
 from pipeline.actors.signer import bind_signer
 from pipeline.actors.web import bind_web
 from pipeline.approve import decision as decisions
 from pipeline.approve import waiting
-from pipeline.broker.memory import Exchange, MemoryBroker, drain
+from pipeline.broker.memory import MemoryBroker, drain
 from pipeline.crypto import identity
-from pipeline.database.engine import open_database
-from pipeline.database.migrate import migrate
 from pipeline.errors import MessageRefused
 from pipeline.messages import WakeUp
 from pipeline.run.signer_clock import SignerClock
@@ -31,47 +25,21 @@ from pipeline.run.web_side import open_web_side
 from pipeline.setup.directory import create
 from pipeline.setup.options import SetupOptions
 from pipeline.signer import operate
-from pipeline.signer import tables as signer_tables
 from pipeline.stages import DECIDE, DELIVER, POLICY, RELAY, SIGN, STAGES, TRANSMIT, Stage
 from pipeline.states import State
-from pipeline.web import tables as web_tables
 from pipeline.web.intake import Intake
 from pipeline.web.submit import Wish, submit
 from pipeline.web.withdraw import withdraw
 from settings.signer import load_signer
 from settings.web import load_web
 from tests import factories
+from tests.flow.databases import Databases
+from tests.flow.in_hand import Recorder, Time
 
 APPROVERS = ("approver", "approver-2")
 
 
-@dataclass
-class Time:
-    """A clock that a test moves."""
-
-    moment: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: TID251
-
-    def __call__(self) -> datetime:
-        self.moment += timedelta(microseconds=1)
-        return self.moment
-
-    def move(self, **span: float) -> None:
-        """Move the clock."""
-        self.moment += timedelta(**span)
-
-
-@dataclass
-class Recorder(Exchange):
-    """An exchange that remembers every message that was ever published."""
-
-    published: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def publish(self, name: str, octets: bytes) -> None:
-        super().publish(name, octets)
-        self.published.append((name, octets))
-
-
-class World:
+class World(Databases):
     """Both sides, with their databases, set up in ``directory``."""
 
     def __init__(
@@ -104,10 +72,7 @@ class World:
         self.exchange = Recorder()
         web_settings = load_web(directory / "web")
         signer_settings = load_signer(directory / "signer")
-        self.web_database = open_database(web_url or web_settings.database)
-        self.signer_database = open_database(signer_url or signer_settings.database)
-        migrate(self.web_database, "web")
-        migrate(self.signer_database, "signer")
+        super().__init__(web_url or web_settings.database, signer_url or signer_settings.database)
         web = open_web_side(
             web_settings,
             directory / "web",
@@ -134,10 +99,9 @@ class World:
         self.signer_clock = SignerClock(signer.side)
 
     def close(self) -> None:
-        """Close the databases."""
+        """Close the clock and the databases."""
         self.web_clock.close()
-        self.web_database.dispose()
-        self.signer_database.dispose()
+        super().close()
 
     # --- messages ---------------------------------------------------------------------------
 
@@ -234,91 +198,6 @@ class World:
         withdraw(self.web_database, request_id, requester, self.time())
         self.web_clock.sweep()
         self.run()
-
-    # --- what there is ----------------------------------------------------------------------
-
-    def web_row(self, request_id: str) -> Any:
-        """Return the web side's row of a request."""
-        return self._row(self.web_database, web_tables.requests, request_id)
-
-    def signer_row(self, request_id: str) -> Any:
-        """Return the signer's row of a request."""
-        return self._row(self.signer_database, signer_tables.requests, request_id)
-
-    def states(self, request_id: str) -> tuple[str, str | None]:
-        """Return the request's state on the web side and at the signer."""
-        signer = self.signer_row(request_id)
-        return self.web_row(request_id).state, signer.state if signer else None
-
-    def certificate(self, request_id: str) -> bytes:
-        """Return the certificate, which must be the same on both sides."""
-        mine = self._certificate(self.web_database, web_tables.certificates, request_id)
-        theirs = self._certificate(self.signer_database, signer_tables.certificates, request_id)
-        assert mine == theirs
-        return mine
-
-    def snapshot(self) -> dict[str, list[Any]]:
-        """Return all that a repeated message must not change: state, bytes, decisions, audit."""
-        found: dict[str, list[Any]] = {}
-        for name, database, tables in (
-            ("web", self.web_database, web_tables),
-            ("signer", self.signer_database, signer_tables),
-        ):
-            with database.read() as connection:
-                requests = tables.requests
-                found[f"{name}.requests"] = [
-                    tuple(row)
-                    for row in connection.execute(
-                        select(
-                            requests.c.id,
-                            requests.c.state,
-                            requests.c.revision,
-                            requests.c.reason,
-                            requests.c.changed_at,
-                        ).order_by(requests.c.id)
-                    )
-                ]
-                for table in (tables.submissions, tables.certificates):
-                    found[f"{name}.{table.name}"] = [
-                        tuple(row)
-                        for row in connection.execute(select(table).order_by(table.c.request_id))
-                    ]
-                audit = tables.audit
-                found[f"{name}.audit"] = [
-                    tuple(row)
-                    for row in connection.execute(
-                        select(audit.c.event, audit.c.request_id, audit.c.details)
-                        .where(audit.c.event == "state-changed")
-                        .order_by(audit.c.id)
-                    )
-                ]
-        with self.signer_database.read() as connection:
-            table = signer_tables.decisions
-            found["decisions"] = [
-                tuple(row) for row in connection.execute(select(table).order_by(table.c.id))
-            ]
-        return found
-
-    def audited(self, database: Any, audit: Any, request_id: str) -> list[tuple[Any, Any]]:
-        """Return a request's state changes, as (from, to), from the audit table."""
-        with database.read() as connection:
-            entries = connection.scalars(
-                select(audit.c.details)
-                .where(audit.c.request_id == request_id, audit.c.event == "state-changed")
-                .order_by(audit.c.id)
-            ).all()
-        return [(entry["from"], entry["to"]) for entry in entries]
-
-    def _row(self, database: Any, table: Any, request_id: str) -> Any:
-        with database.read() as connection:
-            return connection.execute(select(table).where(table.c.id == request_id)).one_or_none()
-
-    def _certificate(self, database: Any, table: Any, request_id: str) -> bytes:
-        with database.read() as connection:
-            octets: bytes = connection.scalars(
-                select(table.c.certificate).where(table.c.request_id == request_id)
-            ).one()
-        return octets
 
 
 __all__ = [

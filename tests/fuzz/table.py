@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from tests.fuzz import on_csrs, on_files, on_messages, on_web
+from tests.fuzz import (
+    on_certificates,
+    on_csrs,
+    on_messages,
+    on_proofs,
+    on_restores,
+    on_settings,
+    on_web,
+)
 from tests.fuzz.target import Target
 
 TARGETS: Final[dict[str, Target]] = {
@@ -17,16 +25,16 @@ TARGETS: Final[dict[str, Target]] = {
         on_messages.SPOOL,
         on_messages.PROPERTIES,
         on_web.WEB,
-        on_files.POLICY,
-        on_files.SETTINGS,
-        on_files.PROOF,
-        on_files.VERIFIER,
-        on_files.PATH,
-        on_files.CERTIFICATE,
-        on_files.IDENTITY,
-        on_files.PATTERN,
-        on_files.URI,
-        on_files.BACKUP,
-        on_files.EXPORT,
+        on_settings.POLICY,
+        on_settings.SETTINGS,
+        on_proofs.PROOF,
+        on_proofs.VERIFIER,
+        on_proofs.PATH,
+        on_certificates.CERTIFICATE,
+        on_certificates.IDENTITY,
+        on_settings.PATTERN,
+        on_settings.URI,
+        on_restores.BACKUP,
+        on_restores.EXPORT,
     )
 }

@@ -14,8 +14,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import quote
 
 import psycopg
@@ -23,6 +22,7 @@ from psycopg import sql
 
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.process import ServerError, ServerProcess, as_user, temporary_folder
+from tests.servers.server import Server
 
 STOP_SIGNALS = {
     "smart": signal.SIGTERM,  # waits for the clients to leave
@@ -31,7 +31,7 @@ STOP_SIGNALS = {
 }
 
 
-class PostgreSQL:
+class PostgreSQL(Server):
     """One PostgreSQL server, with the superuser ``postgres``.
 
     Args:
@@ -69,18 +69,6 @@ class PostgreSQL:
         self._folder: Path | None = None
         self._process: ServerProcess | None = None
         self._system_user = other_user() if os.geteuid() == 0 else None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def running(self) -> bool:

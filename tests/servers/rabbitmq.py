@@ -7,7 +7,6 @@ alone, and everything listens on the loopback only.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
 import shutil
@@ -15,29 +14,19 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import pika
 from pika.exceptions import AMQPError
 
-from tests.servers.erlang import FRUGAL, ON_LOOPBACK, epmd, scripts
+from tests.servers.erlang import epmd, scripts
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.process import ServerError, ServerProcess, temporary_folder
-
-CONFIGURATION = """\
-listeners.tcp.1 = {host}:{port}
-num_acceptors.tcp = 2
-default_user = {user}
-default_pass = {password}
-disk_free_limit.absolute = 50MB
-vm_memory_high_watermark.absolute = 512MB
-log.file.level = info
-"""
+from tests.servers.rabbitmq_folder import configure, environment
+from tests.servers.server import Server
 
 
-class RabbitMQ:
+class RabbitMQ(Server):
     """One RabbitMQ node, with an administrator's account and the vhost ``/``.
 
     Args:
@@ -81,18 +70,6 @@ class RabbitMQ:
         self._epmd: ServerProcess | None = None
         self._node: ServerProcess | None = None
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     @property
     def running(self) -> bool:
         return self._node is not None and self._node.running
@@ -116,20 +93,20 @@ class RabbitMQ:
         if self.running:
             return
         folder = self._prepare()
-        environment = self._environment(folder)
+        variables = self._environment(folder)
         if self._epmd is None and self._beside is None:
             # Ours from the start, so that it is known which one to end.
             self._epmd = ServerProcess(
                 [epmd(), "-address", LOOPBACK, "-port", str(self._epmd_port)],
                 log=folder / "epmd.log",
                 folder=folder,
-                environment=environment,
+                environment=variables,
             )
         self._node = ServerProcess(
             [scripts() / "rabbitmq-server"],
             log=folder / "output.log",
             folder=folder,
-            environment=environment,
+            environment=variables,
         )
         try:
             self._node.wait_until(self._speaks_amqp, seconds=90)
@@ -233,15 +210,14 @@ class RabbitMQ:
                 self._given.mkdir(parents=True, exist_ok=True)
                 self._folder = self._given.resolve()
         folder = self._folder
-        (folder / "rabbitmq.conf").write_text(
-            CONFIGURATION.format(
-                host=LOOPBACK, port=self.port, user=self.user, password=self.password
-            )
-            + "".join(f"{key} = {value}\n" for key, value in self.settings.items())
+        configure(
+            folder,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            settings=self.settings,
+            plugins=self.plugins,
         )
-        (folder / "advanced.config").write_text("[].\n")
-        (folder / "enabled_plugins").write_text(f"[{','.join(self.plugins)}].\n")
-        (folder / "environment.conf").touch()
         cookie = folder / ".erlang.cookie"
         if not cookie.exists():
             cookie.touch(mode=0o600)
@@ -256,30 +232,12 @@ class RabbitMQ:
         return (self._beside._folder / ".erlang.cookie").read_text()
 
     def _environment(self, folder: Path) -> dict[str, str]:
-        return {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-            "LANG": "C.UTF-8",
-            "HOME": str(folder),
-            "ERL_EPMD_ADDRESS": LOOPBACK,
-            "ERL_EPMD_PORT": str(self._epmd_port),
-            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
-            "RABBITMQ_NODENAME": self.node,
-            "RABBITMQ_DIST_PORT": str(self._distribution_port),
-            "RABBITMQ_CONF_ENV_FILE": str(folder / "environment.conf"),
-            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
-            "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
-            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-            "RABBITMQ_LOG_BASE": str(folder / "log"),
-            "RABBITMQ_PID_FILE": str(folder / "pid"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{FRUGAL} {ON_LOOPBACK}",
-            "RABBITMQ_CTL_ERL_ARGS": f"{FRUGAL} {ON_LOOPBACK}",
-            # The script then becomes the server instead of waiting for it, so that the process that
-            # we know is the one that counts.
-            "detached": "yes",
-        }
+        return environment(
+            folder,
+            node=self.node,
+            epmd_port=self._epmd_port,
+            distribution_port=self._distribution_port,
+        )
 
     def rabbitmqctl(self) -> Path:
         """Return a program that is rabbitmqctl for this node, as an administrator has it.

@@ -19,6 +19,7 @@ from pipeline.database.engine import Database
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import Body
 from pipeline.stages import Role, Stage
+from tests.simulation import errands
 from tests.simulation.broker import Letter
 from tests.simulation.chaos import DEATHS, FREEZE, Killed, Place
 from tests.simulation.faults import Fault
@@ -75,7 +76,7 @@ class Runner:
         ended = step()
         self.world.running = before
         if ended:
-            self.world.ended(self)
+            errands.ended(self.world, self)
 
     # --- what strikes -----------------------------------------------------------------------
 

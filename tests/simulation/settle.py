@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.stages import STAGES
 from pipeline.states import FINAL, State
+from tests.simulation import errands
 from tests.simulation.people import People
 from tests.simulation.runner import Runner
 from tests.simulation.world import World
@@ -78,7 +79,7 @@ def _drain(world: World) -> bool:
         queue = world.rng.choice(names)
         letter = world.exchange.lying[queue].pop(0)
         workers = world.workers_of(STAGES[queue].side)
-        world.deliver(world.rng.choice(workers), queue, letter)
+        errands.deliver(world, world.rng.choice(workers), queue, letter)
         if world.problems:
             return True
     return False

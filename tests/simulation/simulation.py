@@ -9,6 +9,7 @@ from datetime import timedelta
 from pipeline.approve.decision import Verdict
 from pipeline.stages import STAGES, Role
 from pipeline.states import State
+from tests.simulation import errands
 from tests.simulation.faults import STEPS, Fault
 from tests.simulation.people import People
 from tests.simulation.runner import Runner
@@ -121,7 +122,7 @@ class Simulation:
         letter.held_until = None
         if not world.chaos.likely(Fault.DUPLICATED, 0.15):
             world.exchange.lying[queue].remove(letter)
-        world.deliver(runner, queue, letter)
+        errands.deliver(world, runner, queue, letter)
         return True
 
     def resume(self) -> bool:

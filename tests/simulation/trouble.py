@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from pipeline.stages import STAGES, Role
+from tests.simulation import errands
 from tests.simulation.faults import Fault
 from tests.simulation.world import World
 
@@ -73,7 +74,7 @@ class Trouble:
             idle = [one for one in world.workers_of(slow.side) if not one.busy]
             if idle:
                 world.exchange.lying[queue].remove(letter)
-                world.deliver(idle[0], queue, letter)
+                errands.deliver(world, idle[0], queue, letter)
         world.chaos.active = True
         if slow.busy and self.rng.random() < 0.5:
             slow.resume()

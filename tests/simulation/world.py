@@ -6,7 +6,6 @@ The real actors, clocks, databases, keys and checks; simulated are deaths, deliv
 from __future__ import annotations
 
 import random
-import traceback
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,28 +15,22 @@ from unittest import mock
 
 from sqlalchemy import Connection, event
 
-from pipeline.actors.patience import is_infrastructure
 from pipeline.broker.memory import MemoryBroker
 from pipeline.crypto.csr import Csr
 from pipeline.database.advance import Ledger, Move, advance
 from pipeline.database.engine import Database
-from pipeline.errors import MessageRefused
 from pipeline.signer import examine, issuance
 from pipeline.signer.policy import Policy, Verdict, judge
-from pipeline.stages import STAGES, Role
+from pipeline.stages import Role
 from pipeline.states import State
 from pipeline.web import submit as web_submit
-from tests.simulation import watch
-from tests.simulation.broker import HostileExchange, Letter, requests_in
+from tests.simulation.broker import HostileExchange, requests_in
 from tests.simulation.chaos import DEATHS, Chaos, Killed
 from tests.simulation.faults import Fault
 from tests.simulation.runner import Runner
 from tests.simulation.seams import before_statement
 from tests.simulation.sides import Signer, Web
 from tests.simulation.template import APPROVERS, FIRST, template
-
-FUTURE = "from-the-future"
-
 
 WAITS = State.WAITING_FOR_SIGNATURE
 
@@ -238,72 +231,8 @@ class World:
         self.problems.append(problem)
         self.story.append(f"            WRONG: {problem}")
 
-    def deliver(self, runner: Runner, queue: str, letter: Letter) -> None:
-        """Let a worker work on a message that it read from a queue."""
-
-        def work() -> None:
-            broker, came = self.brokers[runner.name], letter.came
-            letter.came += 1
-            try:
-                message = broker.gate.admit(letter.octets, queue, redelivered=letter.redelivered)
-            except MessageRefused as refused:
-                self._refused(runner, queue, letter, refused.reason)
-                return
-            if queue != letter.queue:
-                self.wrong(f"#{letter.number} for {letter.queue} was admitted on {queue}")
-            if came:
-                self.took_effect(_again(letter), runner)
-            broker.actors[message.actor_name].fn(*message.args)
-
-        about = ",".join(self.labels.get(one, f"?{one[-4:]}") for one in requests_in(letter))
-        stage = STAGES[queue].name
-        runner.start(f"{stage} #{letter.number}{' ' + about if about else ''}", work, letter)
-
-    def _refused(self, runner: Runner, queue: str, letter: Letter, reason: str) -> None:
-        self.tell(runner, f"is refused: {reason}")
-        if queue != letter.queue:
-            self.took_effect(Fault.MISROUTED, runner)
-        elif reason == FUTURE:
-            self.took_effect(Fault.FROM_THE_FUTURE, runner)
-        else:
-            self.wrong(f"#{letter.number} was refused on {queue}: {reason}")
-
-    def ended(self, runner: Runner) -> None:
-        """Look at what ended an errand."""
-        self._look_at_end(runner)
-        self.note_troubles(runner)
-        runner.errand = ""
-
-    def _look_at_end(self, runner: Runner) -> None:
-        error = runner.fiber.error
-        if runner.errand.startswith("sign ") and runner.works:
-            watch.after_signing(self, runner)
-        if error is None:
-            if runner.commits and runner.offset:
-                ahead = runner.offset > timedelta(0)
-                self.took_effect(Fault.CLOCK_AHEAD if ahead else Fault.CLOCK_BEHIND, runner)
-            return
-        if isinstance(error, Killed):
-            self.tell(runner, "is dead")
-            runner.forget()
-            letter = runner.letter
-            if letter is not None and self.chaos.likely(Fault.REDELIVERED):
-                letter.redelivered = True
-                self.exchange.lying[letter.queue].insert(0, letter)
-        elif not runner.works and is_infrastructure(error):
-            self.tell(runner, f"gives up: {type(error).__name__}")
-        else:
-            trace = "".join(traceback.format_exception(error))
-            self.wrong(f"{runner.name} ({runner.errand}) ended by an unexpected error\n{trace}")
-
     # --- items that break who works on them ---------------------------------------------------
 
     def breaks(self, word: bytes, tbs: bytes) -> bool:
         """Say whether an item with this word in its name breaks the program (still)."""
         return word in tbs and not self.mended
-
-
-def _again(letter: Letter) -> Fault:
-    if letter.replayed:
-        return Fault.REPLAYED
-    return Fault.REDELIVERED if letter.redelivered else Fault.DUPLICATED

@@ -26,7 +26,7 @@ class Given:
 
 @pytest.fixture(scope="module")
 def ground(rabbitmq: RabbitMQ, postgresql: PostgreSQL) -> Iterator[Ground]:
-    """An installation with a few certificates that were issued, and many copies in three transactions."""
+    """A few certificates that were issued, and many copies of them in three transactions."""
     with Ground(Given(rabbitmq, postgresql)) as made:
         found = throughput(made, "throughput", ISSUED)
         assert found["checked"] == ISSUED

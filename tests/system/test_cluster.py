@@ -18,7 +18,7 @@ from tests.chaos.ground import QUICK, Ground
 from tests.chaos.load import Load
 from tests.chaos.verdict import Verdict, judge, unsettled
 from tests.servers import RabbitMQ
-from tests.system.test_silent_broker import publish, wake_up
+from tests.system.harmless import publish, wake_up
 
 REQUESTS: Final = 1000
 SECONDS: Final = 30.0

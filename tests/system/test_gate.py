@@ -1,7 +1,6 @@
 """The gate on real RabbitMQ: what is refused lies in the dead letters with its reason, and no more."""
 
 import secrets
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,6 @@ from pipeline.actors.bind import bind
 from pipeline.actors.patience import Patience
 from pipeline.broker.connect import connect
 from pipeline.broker.publisher import open_publisher
-from pipeline.broker.rabbitmq import REASON
 from pipeline.broker.refusals import Refusals
 from pipeline.broker.send import sender
 from pipeline.crypto.envelope import Received
@@ -21,10 +19,10 @@ from pipeline.errors import BrokerUnavailable
 from pipeline.messages import MAX_MESSAGE_BYTES, SubmissionBatch, WakeUp
 from pipeline.run.worker import is_alive, start_worker
 from pipeline.stages import POLICY, SIGN, Role
+from tests.attacks import dead_letters
 from tests.servers import RabbitMQ
 from tests.unit.crypto.message_world import SIGNER, WEB, MessageWorld
-
-NOT_FOR_EVER = 30.0
+from tests.waiting import wait_until
 
 
 class Gate:
@@ -46,23 +44,8 @@ class Gate:
         self.publisher = open_publisher(url)
         self._greet()
 
-    def wait(self, condition: object) -> None:
-        assert callable(condition)
-        deadline = time.monotonic() + NOT_FOR_EVER
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
     def dead_letters(self, queue: str) -> list[tuple[str, bytes]]:
-        found: list[tuple[str, bytes]] = []
-        with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
-            channel = connection.channel()
-            while True:
-                method, properties, octets = channel.basic_get(f"{queue}.XQ", auto_ack=True)
-                if method is None or properties is None or octets is None:
-                    return found
-                assert properties.headers is not None
-                found.append((str(properties.headers[REASON]), octets))
+        return dead_letters.take(self.url, queue)
 
     def close(self) -> None:
         self.worker.stop(timeout=5000)
@@ -76,7 +59,7 @@ class Gate:
         wake_up = self.signer.gate.envelope.seal(name, SIGN, WakeUp())
         submissions = self.web.gate.envelope.seal(name, POLICY, SubmissionBatch())
         for stage, octets in ((SIGN, wake_up), (POLICY, submissions)):
-            self.wait(partial(self._is_taken, stage.queue, octets))
+            wait_until(partial(self._is_taken, stage.queue, octets))
 
     def _is_taken(self, queue: str, octets: bytes) -> bool:
         try:
@@ -99,7 +82,7 @@ def gate(rabbitmq: RabbitMQ, tmp_path: Path) -> Iterator[Gate]:
 def test_each_refused_message_is_dead_lettered_with_its_reason_and_the_next_is_processed(
     gate: Gate,
 ) -> None:
-    gate.wait(lambda: len(gate.received) == 2)
+    wait_until(lambda: len(gate.received) == 2)
     envelope = gate.web.gate.envelope
     good = envelope.seal("01890000-0000-7000-8000-000000000002", POLICY, SubmissionBatch())
     spoilt = good[:-8] + b"AAAAAAAA"
@@ -115,8 +98,8 @@ def test_each_refused_message_is_dead_lettered_with_its_reason_and_the_next_is_p
     sender(gate.web)(SIGN, WakeUp())
     gate.publisher.publish(POLICY.queue, good)
 
-    gate.wait(lambda: len(gate.received) == 3)
-    gate.wait(lambda: gate.refusals.counts.total() == len(attacks) + 1)
+    wait_until(lambda: len(gate.received) == 3)
+    wait_until(lambda: gate.refusals.counts.total() == len(attacks) + 1)
     assert sorted(gate.dead_letters(POLICY.queue)) == sorted(
         (reason, octets) for queue, octets, reason in attacks if queue == POLICY.queue
     )
@@ -128,7 +111,7 @@ def test_each_refused_message_is_dead_lettered_with_its_reason_and_the_next_is_p
 
 
 def test_wake_ups_do_not_pile_up_while_their_worker_is_away(gate: Gate) -> None:
-    gate.wait(lambda: len(gate.received) == 2)
+    wait_until(lambda: len(gate.received) == 2)
     gate.worker.stop(timeout=5000)
     sent = sender(gate.signer)
     for _ in range(150):

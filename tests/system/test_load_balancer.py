@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from tests.chaos.approver import Approver
 from tests.chaos.crew import Crew
 from tests.chaos.ground import QUICK, Ground
 from tests.servers.haproxy import SERVED_BY, HAProxy
+from tests.waiting import wait_until
 
 NUMBERS: Final = {"web": 2, "web-worker": 1, "web-clock": 1, "signer-worker": 1, "signer-clock": 1}
 
@@ -112,13 +113,6 @@ def hidden(page: str) -> dict[str, str]:
     fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
     assert "csrf_token" in dict(fields), page
     return {name: html.unescape(value) for name, value in fields}
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_a_visitor_signs_in_and_submits_by_forms_that_another_process_made(

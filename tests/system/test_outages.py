@@ -1,9 +1,8 @@
 """While something that is needed is away, what is accepted is kept, and it is said what is wrong."""
 
-import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +17,11 @@ from tests import factories
 from tests.chaos.approver import Approver
 from tests.chaos.crew import Crew
 from tests.chaos.ground import Ground
+from tests.system.warned import warnings
+from tests.waiting import wait_until
 
 LONG_ENOUGH: Final = 6.0
 """Seconds in which a process that repeats itself would do so: more than its longest pause."""
-
-NOT_FOR_EVER: Final = 240.0
-"""Seconds; against hanging only."""
 
 NUMBERS: Final = {"web": 1, "web-worker": 1, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
 
@@ -76,24 +74,6 @@ class Requester:
     def readiness(self) -> dict[str, Any]:
         found: dict[str, Any] = self.session.get(f"{self.url}/readyz", timeout=30).json()
         return found
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def warnings(crew: Crew) -> Counter[tuple[str, ...]]:
-    """Count what processes logged at level warning and worse, by process, event and clock's job."""
-    found: Counter[tuple[str, ...]] = Counter()
-    for service in crew.services:
-        for line in service.logged().splitlines():
-            entry = json.loads(line)
-            if entry["level"] not in ("info", "debug"):
-                found[service.name, entry["event"], entry.get("job", "")] += 1
-    return found
 
 
 def said(found: Counter[tuple[str, ...]]) -> set[str]:

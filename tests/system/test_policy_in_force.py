@@ -4,7 +4,7 @@ import json
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,8 +14,7 @@ import pytest
 
 from tests.system.dev import Dev
 from tests.system.installation import done, httpca
-
-NOT_FOR_EVER = 60.0
+from tests.waiting import wait_until
 
 REMINDED = """
 [[rules]]
@@ -110,13 +109,6 @@ def dev(tmp_path_factory: pytest.TempPathFactory, hooks: Hooks) -> Iterator[Dev]
     made.start()
     yield made
     made.close()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def status(dev: Dev) -> dict[str, Any]:

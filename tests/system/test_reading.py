@@ -4,8 +4,7 @@ that it has not done."""
 import logging
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pika
@@ -24,15 +23,9 @@ from pipeline.run.worker import start_worker
 from pipeline.stages import SIGN, TRANSMIT, Role
 from tests.servers import RabbitMQ
 from tests.unit.crypto.message_world import SIGNER, MessageWorld
+from tests.waiting import wait_until
 
 NOT_FOR_EVER = 30.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

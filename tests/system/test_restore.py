@@ -2,8 +2,7 @@
 
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +18,7 @@ from tests.chaos.ground import Ground
 from tests.chaos.load import Load
 from tests.chaos.run import wait_until_up
 from tests.system.installation import done, httpca
-
-NOT_FOR_EVER: Final = 120.0
-"""Seconds; against hanging only."""
+from tests.waiting import wait_until
 
 NUMBERS: Final = {"web": 1, "web-worker": 1, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
 
@@ -99,13 +96,6 @@ def count(ground: Ground, side: str, query: str) -> int:
 
 
 ISSUED: Final = "SELECT count(*) FROM certificates"
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def stop(crew: Crew, *kinds: str) -> None:

@@ -2,8 +2,7 @@
 
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,15 +24,9 @@ from pipeline.run.worker import is_connected, start_worker
 from pipeline.stages import SIGN, STAGES, TRANSMIT, Role, Stage
 from tests.servers import RabbitMQ
 from tests.unit.crypto.message_world import SIGNER, MessageWorld
+from tests.waiting import wait_until
 
 NOT_FOR_EVER = 30.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @dataclass

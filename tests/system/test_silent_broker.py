@@ -2,7 +2,6 @@
 
 import random
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -14,13 +13,7 @@ import pytest
 import requests
 
 from pipeline.broker import dead_letters
-from pipeline.broker.publisher import ANSWER, Publisher, open_publisher
-from pipeline.clock import now
-from pipeline.crypto import identity
-from pipeline.crypto.envelope import Envelope
-from pipeline.crypto.trust import Trust
-from pipeline.errors import BrokerUnavailable
-from pipeline.messages import WakeUp
+from pipeline.broker.publisher import ANSWER, open_publisher
 from pipeline.stages import RELAY, STAGES
 from tests.chaos import run
 from tests.chaos.approver import Approver
@@ -29,7 +22,9 @@ from tests.chaos.ground import QUICK, Ground
 from tests.chaos.load import Load
 from tests.chaos.verdict import Verdict, judge, unsettled
 from tests.servers.trouble import alarm, frozen
-from tests.system.test_outages import warnings
+from tests.system.harmless import publish, wake_up
+from tests.system.warned import warnings
+from tests.waiting import wait_until
 
 NUMBERS: Final = {"web": 1, "web-worker": 1, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
 
@@ -37,9 +32,6 @@ SETTINGS: Final = {**QUICK, "HTTPCA_WEB_CLOCK_HEARTBEAT": "5"}
 
 REQUESTS: Final = 400
 SECONDS: Final = 40.0
-
-NOT_FOR_EVER: Final = 120.0
-"""Seconds; against hanging only."""
 
 SILENCES: Final[dict[str, Callable[[Ground], AbstractContextManager[None]]]] = {
     "frozen": lambda ground: frozen(ground.rabbitmq),
@@ -127,32 +119,8 @@ def unreachable(url: str) -> requests.Response:
     return answers[-1]
 
 
-def wake_up(ground: Ground) -> bytes:
-    """Return a genuine message, by which nothing is refused."""
-    folder = ground.directory / "web"
-    me = identity.load(folder / "message.pem", folder / "message.key")
-    envelope = Envelope(me, Trust(folder / "trusted"), now)
-    return envelope.seal(str(uuid.uuid4()), RELAY, WakeUp())
-
-
-def publish(publisher: Publisher, octets: bytes) -> str:
-    """Publish by a connection that is open; return why that was given up."""
-    try:
-        publisher.publish(RELAY.queue, octets)
-    except BrokerUnavailable as error:
-        return str(error)
-    return ""
-
-
 def said(found: Counter[tuple[str, ...]], event: str) -> set[str]:
     return {process for process, what, *_ in found if what == event}
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("name", SILENCES)

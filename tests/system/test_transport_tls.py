@@ -4,7 +4,8 @@ import shutil
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -12,25 +13,24 @@ import pika
 import psycopg
 import pytest
 import requests
-from pika.credentials import ExternalCredentials, PlainCredentials
+from pika.credentials import PlainCredentials
 
 from pipeline.broker.limit import TROUBLE
 from pipeline.broker.publisher import connection_parameters
 from pipeline.clock import now
 from pipeline.errors import SettingsError
 from pipeline.setup.grants import transport
-from settings.signer import load_signer
-from settings.web import load_web
+from settings.approver import ApproverSettings, load_approver
+from settings.signer import SignerSettings, load_signer
+from settings.web import WebSettings, load_web
 from tests import factories
-from tests.servers import PostgreSQL, RabbitMQ
 from tests.servers.ports import LOOPBACK, free_port
 from tests.system.guarded import FOLDERS, Guarded
 from tests.system.installation import done, httpca
+from tests.system.tls_servers import postgresql, rabbitmq
 
 NOT_FOR_EVER = 120.0
 """Seconds; against hanging only."""
-
-SUPERUSER = f"host all postgres {LOOPBACK}/32 trust\n"
 
 
 @pytest.fixture(scope="module")
@@ -54,31 +54,6 @@ def guarded() -> Iterator[Guarded]:
                 yield made
             finally:
                 made.remove()
-
-
-def rabbitmq(made: Guarded, port: int) -> RabbitMQ:
-    folder = made.directory / "setup/servers/rabbitmq"
-    settings = read(folder / "rabbitmq.conf")
-    settings = {
-        key: value.replace("/etc/rabbitmq/httpca", str(folder)) for key, value in settings.items()
-    }
-    del settings["listeners.ssl.default"]
-    settings["listeners.ssl.1"] = f"{LOOPBACK}:{port}"
-    return RabbitMQ(settings=settings, plugins=["rabbitmq_auth_mechanism_ssl"])
-
-
-def postgresql(made: Guarded, port: int) -> PostgreSQL:
-    folder = made.directory / "setup/servers/postgresql"
-    files = {name: (folder / name).read_bytes() for name in ("ca.pem", "server.pem", "server.key")}
-    files["pg_hba.conf"] = (folder / "pg_hba.conf").read_bytes() + SUPERUSER.encode()
-    settings = {key: value.strip("'") for key, value in read(folder / "postgresql.conf").items()}
-    return PostgreSQL(port=port, settings=settings, files=files)
-
-
-def read(file: Path) -> dict[str, str]:
-    """Read a server's configuration, as far as we write it."""
-    lines = (line.partition(" = ") for line in file.read_text("utf-8").splitlines())
-    return {key: value for key, mark, value in lines if mark and not key.startswith("#")}
 
 
 def test_one_request_is_signed_at_once_and_one_after_approval(guarded: Guarded) -> None:
@@ -122,33 +97,46 @@ def wait(
         time.sleep(0.1)
 
 
-# --- the broker ----------------------------------------------------------------------------------
-
-
-def test_every_account_on_the_broker_is_a_certificate_and_has_no_password(guarded: Guarded) -> None:
-    for folder in ("web", "signer", "approvers/approver"):
-        assert "@" not in guarded.settings(folder)["broker"]
-        connect(guarded, folder).close()
-    for line in guarded.rabbitmq.ctl(
-        "list_connections", "--no-table-headers", *COLUMNS
-    ).splitlines():
-        user, encrypted, name, mechanism = line.split("\t")
-        assert (encrypted, mechanism) == ("true", "EXTERNAL")
-        assert name == f"CN={user}"
-
+LOAD: dict[str, Callable[[Path], WebSettings | SignerSettings | ApproverSettings]] = {
+    "web": load_web,
+    "signer": load_signer,
+    "approvers/approver": load_approver,
+}
+"""Whoever has something to do at the broker."""
 
 COLUMNS = ("user", "ssl", "peer_cert_subject", "auth_mechanism")
 
 
+def test_every_account_on_the_broker_is_a_certificate_and_has_no_password(guarded: Guarded) -> None:
+    with ExitStack() as opened:
+        for folder in LOAD:
+            assert "@" not in guarded.settings(folder)["broker"]
+            opened.callback(pika.BlockingConnection(parameters(guarded, folder)).close)
+        listed = guarded.rabbitmq.ctl("list_connections", "--no-table-headers", *COLUMNS)
+    users = set()
+    for line in listed.splitlines():
+        user, encrypted, name, mechanism = line.split("\t")
+        assert (encrypted, mechanism) == ("true", "EXTERNAL")
+        assert name == f"CN={user}"
+        users.add(user.removeprefix(f"{guarded.prefix}_"))
+    assert users == {"web_worker", "signer", "approver_approver"}
+
+
 def parameters(guarded: Guarded, folder: str) -> pika.URLParameters:
-    broker = load_web(guarded.directory / folder).broker if folder == "web" else None
-    broker = broker or load_signer(guarded.directory / "signer").broker
-    (found,) = connection_parameters(broker)
+    (found,) = connection_parameters(LOAD[folder](guarded.directory / folder).broker)
     return found
 
 
-def connect(guarded: Guarded, folder: str) -> pika.BlockingConnection:
-    return pika.BlockingConnection(parameters(guarded, folder))
+def presenting(
+    guarded: Guarded, certificate: Path, *, believing: Path | None = None
+) -> pika.URLParameters:
+    """Return the web side's way to the broker, with another certificate; its key lies beside it."""
+    ca = believing or guarded.directory / "web/transport-ca.pem"
+    context = ssl.create_default_context(cafile=str(ca))
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    found = parameters(guarded, "web")
+    found.ssl_options = pika.SSLOptions(context, LOOPBACK)
+    return found
 
 
 def test_the_broker_takes_no_connection_without_tls(guarded: Guarded) -> None:
@@ -165,27 +153,26 @@ def test_the_broker_takes_nobody_without_a_certificate(guarded: Guarded) -> None
 
 
 def test_the_broker_takes_no_certificate_of_another_ca(guarded: Guarded, tmp_path: Path) -> None:
-    forged = transport.make_ca("HttpCA transport CA", now())
     name = f"{guarded.prefix}_signer"
+    ours = transport.read_ca(
+        guarded.directory / "setup/transport-ca.pem",
+        guarded.directory / "setup/transport-ca.key",
+        None,
+    )
+    transport.for_account(ours, name, now()).write(tmp_path / "ours.pem", tmp_path / "ours.key")
+    pika.BlockingConnection(presenting(guarded, tmp_path / "ours.pem")).close()
+
+    forged = transport.make_ca("HttpCA transport CA", now())
     transport.for_account(forged, name, now()).write(tmp_path / "c.pem", tmp_path / "c.key")
-    stranger = parameters(guarded, "web")
-    context = ssl.create_default_context(cafile=str(guarded.directory / "web/transport-ca.pem"))
-    context.load_cert_chain(tmp_path / "c.pem", tmp_path / "c.key")
-    stranger.ssl_options = pika.SSLOptions(context, LOOPBACK)
-    refused(stranger)
+    refused(presenting(guarded, tmp_path / "c.pem"))
 
 
 @pytest.mark.parametrize("folder", ["web-http", "web-operator", "owner/signer", "signer-reader"])
 def test_the_broker_takes_no_certificate_whose_account_has_nothing_to_do_there(
     folder: str, guarded: Guarded
 ) -> None:
-    mine = guarded.directory / folder
-    context = ssl.create_default_context(cafile=str(mine / "transport-ca.pem"))
-    context.load_cert_chain(mine / "transport.pem", mine / "transport.key")
-    none = parameters(guarded, "web")
-    none.ssl_options = pika.SSLOptions(context, LOOPBACK)
-    none.credentials = ExternalCredentials()
-    refused(none)
+    pika.BlockingConnection(presenting(guarded, guarded.directory / "web/transport.pem")).close()
+    refused(presenting(guarded, guarded.directory / folder / "transport.pem"))
 
 
 @pytest.mark.parametrize("user", ["guest", "the signer"])
@@ -198,16 +185,7 @@ def test_the_broker_takes_no_password(user: str, guarded: Guarded) -> None:
 
 
 def test_an_approver_s_certificate_publishes_decisions_and_nothing_else(guarded: Guarded) -> None:
-    mine = guarded.directory / "approvers/approver"
-    query = urlencode(
-        {
-            "cacertfile": mine / "transport-ca.pem",
-            "certfile": mine / "transport.pem",
-            "keyfile": mine / "transport.key",
-        }
-    )
-    (found,) = connection_parameters(f"{guarded.settings('approvers/approver')['broker']}?{query}")
-    connection = pika.BlockingConnection(found)
+    connection = pika.BlockingConnection(parameters(guarded, "approvers/approver"))
     try:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -226,20 +204,13 @@ def test_nobody_who_cannot_prove_the_broker_s_name_gets_a_message(
     refused(elsewhere)
 
     transport.make_ca("Another", now()).write(tmp_path / "ca.pem", tmp_path / "ca.key")
-    doubting = parameters(guarded, "web")
-    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-    mine = guarded.directory / "web"
-    context.load_cert_chain(mine / "transport.pem", mine / "transport.key")
-    doubting.ssl_options = pika.SSLOptions(context, LOOPBACK)
-    refused(doubting)
+    mine = guarded.directory / "web/transport.pem"
+    refused(presenting(guarded, mine, believing=tmp_path / "ca.pem"))
 
 
 def refused(wanted: pika.URLParameters) -> None:
     with pytest.raises(TROUBLE):
         pika.BlockingConnection(wanted).close()
-
-
-# --- the databases -------------------------------------------------------------------------------
 
 
 def options(guarded: Guarded, folder: str, **changed: str) -> str:
@@ -292,9 +263,6 @@ def test_nobody_who_cannot_prove_the_database_s_name_gets_a_password(
     elsewhere = options(guarded, "signer").replace(f"@{LOOPBACK}:", "@another.example:")
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
         psycopg.connect(f"{elsewhere}&hostaddr={quote(LOOPBACK)}")
-
-
-# --- the settings --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("side", ["web", "signer"])

@@ -24,8 +24,7 @@ from tests import factories
 from tests.attacks.forge import seal
 from tests.attacks.ground import new_id
 from tests.system.installation import Installation, done, httpca
-
-NOT_FOR_EVER = 120.0
+from tests.waiting import wait_until
 
 LIMITED = """
 [[rules]]
@@ -75,7 +74,7 @@ def test_only_what_the_rules_sign_by_its_name_comes_out_and_all_is_audited(
     installation: Installation, intruder: Intruder
 ) -> None:
     waits = submit(installation, f"www-{new_id()}.example.com")
-    wait(lambda: state(installation, waits) == "waiting_for_approval")
+    wait_until(lambda: state(installation, waits) == "waiting_for_approval")
     before = of_request(installation, waits)
     forged = [
         intruder.submission(f"{number}-{new_id()}.example.com", requester=requester, source=source)
@@ -96,17 +95,17 @@ def test_only_what_the_rules_sign_by_its_name_comes_out_and_all_is_audited(
     intruder.publisher.publish(POLICY.queue, batch)  # replayed
     signed = intruder.submission(f"{new_id()}.test")
     intruder.send(POLICY, SubmissionBatch([signed]))
-    wait(lambda: state(installation, signed.id) == "issued")
-    wait(lambda: all(state(installation, one.id) for one in forged))
-    wait(lambda: "second-submission-refused" in events(installation, waits))
+    wait_until(lambda: state(installation, signed.id) == "issued")
+    wait_until(lambda: all(state(installation, one.id) for one in forged))
+    wait_until(lambda: "second-submission-refused" in events(installation, waits))
 
     assert {state(installation, one.id) for one in forged} == {"waiting_for_approval"}
     assert of_request(installation, waits) == before
     for one in (*forged, signed):
         assert "state-changed" in events(installation, one.id)
-    wait(lambda: refused(installation) >= {"sender-not-admitted", "wrong-queue"})
+    wait_until(lambda: refused(installation) >= {"sender-not-admitted", "wrong-queue"})
     installation.approve("accept", waits)
-    wait(lambda: state(installation, waits) == "issued")
+    wait_until(lambda: state(installation, waits) == "issued")
     (csr, certificate) = rows(
         installation,
         "SELECT s.csr, c.certificate FROM submissions s JOIN certificates c USING (request_id)"
@@ -116,7 +115,7 @@ def test_only_what_the_rules_sign_by_its_name_comes_out_and_all_is_audited(
     issued = x509.load_der_x509_certificate(bytes(certificate))
     assert issued.public_key() == x509.load_der_x509_csr(bytes(csr)).public_key()
     intruder.send(POLICY, SubmissionBatch(withdrawals=[one.id for one in forged]))
-    wait(lambda: {state(installation, one.id) for one in forged} == {"withdrawn"})
+    wait_until(lambda: {state(installation, one.id) for one in forged} == {"withdrawn"})
 
 
 def test_suspending_stops_what_a_lost_web_host_has_signed(
@@ -128,14 +127,14 @@ def test_suspending_stops_what_a_lost_web_host_has_signed(
     try:
         signed = intruder.submission(f"{new_id()}.test")
         intruder.send(POLICY, SubmissionBatch([signed]))
-        wait(lambda: state(installation, signed.id) == "waiting_for_signature")
+        wait_until(lambda: state(installation, signed.id) == "waiting_for_signature")
         again = intruder.submission(f"{new_id()}.test")
         intruder.send(POLICY, SubmissionBatch([again]))
-        wait(lambda: state(installation, again.id) == "waiting_for_signature")
+        wait_until(lambda: state(installation, again.id) == "waiting_for_signature")
         assert state(installation, signed.id) == "waiting_for_signature"
     finally:
         done(httpca("signer", "resume", "--config", side))
-    wait(lambda: state(installation, signed.id) == "issued")
+    wait_until(lambda: state(installation, signed.id) == "issued")
 
 
 def test_a_rule_that_signs_at_once_signs_no_more_than_its_limit_whoever_asks(
@@ -157,7 +156,7 @@ def test_a_rule_that_signs_at_once_signs_no_more_than_its_limit_whoever_asks(
         for one in sent:
             intruder.send(POLICY, SubmissionBatch([one]))
         ended = {"issued", "rejected"}
-        wait(lambda: {state(installation, one.id) for one in sent} <= ended)
+        wait_until(lambda: {state(installation, one.id) for one in sent} <= ended)
         return [state(installation, one.id) for one in sent]
 
     states, day = say(), datetime.now(UTC).date()  # noqa: TID251
@@ -216,10 +215,3 @@ def refused(installation: Installation) -> set[str]:
     """Return why the signer refused messages, as its audit table tells."""
     query = "SELECT details->>'reason' FROM audit WHERE event = 'message-refused'"
     return {reason for (reason,) in rows(installation, query)}
-
-
-def wait(condition: Any) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

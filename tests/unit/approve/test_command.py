@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 from pipeline.approve.command import approve
 from pipeline.approve.desk import Desk
 from pipeline.approve.spool import Spool
+from tests.unit.approve.asked import NOON, make_csr
 from tests.unit.approve.player import play
-from tests.unit.approve.world import NOON, World, decided, make, make_csr
+from tests.unit.approve.world import World, decided, make
 
 ONE = "01963d2a-0000-7000-8000-00000000000a"
 TWO = "01963d2a-ffff-7000-8000-00000000000b"

@@ -20,7 +20,8 @@ from pipeline.setup.files import write_key
 from pipeline.stages import DECIDE
 from pipeline.states import State
 from settings.approver import load_approver
-from tests.unit.approve.world import World, decided, look, make, make_csr, make_issuer
+from tests.unit.approve.asked import make_csr, make_issuer
+from tests.unit.approve.world import World, decided, look, make
 
 
 def test_the_signer_believes_it_and_knows_who_says_it(desk: Desk, world: World) -> None:

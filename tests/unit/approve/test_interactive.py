@@ -13,8 +13,9 @@ from pipeline.approve.waiting import get
 from pipeline.setup.files import write_key
 from pipeline.states import State
 from tests.terminal import ENVIRONMENT, Terminal
+from tests.unit.approve.asked import NOON, make_csr
 from tests.unit.approve.player import play
-from tests.unit.approve.world import NOON, World, decided, make_csr
+from tests.unit.approve.world import World, decided
 
 COMMAND = (
     "import sys; sys.argv[0] = 'approve'; from pipeline.approve.command import approve; approve()"

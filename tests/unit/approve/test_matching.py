@@ -11,8 +11,9 @@ from pipeline.approve.command import approve
 from pipeline.approve.matching import MatchingRefused, read
 from pipeline.approve.spool import Spool
 from pipeline.approve.waiting import get
+from tests.unit.approve.asked import make_csr
 from tests.unit.approve.player import play
-from tests.unit.approve.world import World, decided, make_csr
+from tests.unit.approve.world import World, decided
 
 WIDE = {"name": "wide", "action": "approve"}
 

@@ -12,7 +12,8 @@ from rich.console import Console, RenderableType
 from pipeline.approve import history_view
 from pipeline.approve.desk import Desk
 from pipeline.states import State
-from tests.unit.approve.world import NOON, World, look, make_csr
+from tests.unit.approve.asked import NOON, make_csr
+from tests.unit.approve.world import World, look
 
 SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 FIRST = "It is the first request of this requester."

@@ -5,15 +5,15 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from pipeline.approve import facts, waiting
 from pipeline.approve.as_json import whole
 from pipeline.approve.facts import Facts
 from pipeline.approve.listing import listing
 from pipeline.approve.screen import screen
 from pipeline.crypto.profile import Profile
 from tests.factories import profile
-from tests.unit.approve.test_screen import LATER, show
-from tests.unit.approve.world import World, make_csr
+from tests.unit.approve.asked import make_csr
+from tests.unit.approve.seen import LATER, gathered, show
+from tests.unit.approve.world import World
 
 CA = profile(
     name="sub-ca",
@@ -28,10 +28,8 @@ CA = profile(
 )
 
 
-def gathered(world: World, made_by: Profile, csr: bytes) -> Facts:
-    request = waiting.get(world.database, world.add(csr, profile=made_by.snapshot))
-    assert request is not None
-    return facts.gather(request, "approver", LATER)
+def facts_of(world: World, made_by: Profile, csr: bytes) -> Facts:
+    return gathered(world, world.add(csr, profile=made_by.snapshot))
 
 
 def text_of(found: Facts) -> str:
@@ -43,7 +41,7 @@ def nameless(**options: Any) -> bytes:
 
 
 def test_a_ca_is_shown_with_all_that_it_may_do(world: World) -> None:
-    found = gathered(world, CA, nameless())
+    found = facts_of(world, CA, nameless())
     text = text_of(found)
     assert "Subject CN=Branch CA,O=Example Names none" in text
     assert (
@@ -59,13 +57,13 @@ def test_a_ca_is_shown_with_all_that_it_may_do(world: World) -> None:
 
 def test_a_ca_that_nothing_constrains_is_shown_as_such(world: World) -> None:
     made_by = profile(ca=True, names=[], key_usage=["key_cert_sign"], unconstrained=True)
-    text = text_of(gathered(world, made_by, nameless()))
+    text = text_of(facts_of(world, made_by, nameless()))
     assert "It is a CA, with no CA below it, and speaks for every name" in text
 
 
 def test_a_responder_that_nobody_asks_about_is_shown_as_such(world: World) -> None:
     made_by = profile(names=[], extended_key_usage=["ocsp_signing"], ocsp_no_check=True)
-    text = text_of(gathered(world, made_by, nameless()))
+    text = text_of(facts_of(world, made_by, nameless()))
     assert "Nobody will ask whether it is revoked" in text
     assert "ocsp signing; no CA" in text
 
@@ -75,7 +73,7 @@ def test_what_is_dropped_is_told_by_the_profile_of_the_request(world: World) -> 
         subject=[(NameOID.ORGANIZATION_NAME, "Example")],
         extensions=[x509.BasicConstraints(ca=True, path_length=None)],
     )
-    found = gathered(world, profile(), csr)
+    found = facts_of(world, profile(), csr)
     told = (
         "subject O=Example",
         "extension basicConstraints (to be a CA), a power that the profile does not give",
@@ -84,7 +82,7 @@ def test_what_is_dropped_is_told_by_the_profile_of_the_request(world: World) -> 
     assert found.certificate.dropped == told
     assert whole(found)["ignored"] == list(told)
     assert "; ".join(told) in text_of(found)
-    taken = gathered(world, profile(subject_from_csr=["O"]), csr)
+    taken = facts_of(world, profile(subject_from_csr=["O"]), csr)
     assert taken.certificate is not None
     assert taken.certificate.subject == "O=Example"
     assert taken.certificate.dropped == told[1:]
@@ -92,10 +90,10 @@ def test_what_is_dropped_is_told_by_the_profile_of_the_request(world: World) -> 
 
 def test_a_certificate_that_cannot_be_made_cannot_be_accepted(world: World) -> None:
     made_by = profile(subject_from_csr=["O"], subject_required=["O"])
-    found = gathered(world, made_by, make_csr())
+    found = facts_of(world, made_by, make_csr())
     assert found.certificate is None
     assert "The certificate cannot be made: Profile “server” wants “O”" in found.unacceptable
 
 
 def test_the_list_knows_a_request_without_names_by_its_subject(world: World) -> None:
-    assert "CN=Branch CA,O=Example" in show(listing([gathered(world, CA, nameless())], LATER))
+    assert "CN=Branch CA,O=Example" in show(listing([facts_of(world, CA, nameless())], LATER))

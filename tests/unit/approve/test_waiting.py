@@ -10,7 +10,8 @@ from pipeline.approve import waiting
 from pipeline.approve.waiting import NoDatabase
 from pipeline.digest import Approvable
 from pipeline.states import State
-from tests.unit.approve.world import NOON, PROFILE, RULE, World, decided, make_csr
+from tests.unit.approve.asked import NOON, PROFILE, RULE, make_csr
+from tests.unit.approve.world import World, decided
 
 
 def test_only_what_waits_is_walked_through_the_oldest_first(world: World) -> None:

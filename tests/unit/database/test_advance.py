@@ -7,26 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.clock import now
 from pipeline.database.advance import ForbiddenTransition, Move, admit, advance
 from pipeline.database.engine import Database
 from pipeline.signer.tables import audit, ledger, requests
 from pipeline.states import SIGNER, State
-
-NOW = now()
-
-
-def admitted(
-    database: Database, state: State = State.WAITING_FOR_APPROVAL, count: int = 1
-) -> list[str]:
-    ids = [str(uuid.uuid4()) for _ in range(count)]
-    rows = [
-        {"id": one, "state": state, "revision": 1, "told_revision": 0, "tell_at": NOW}
-        for one in ids
-    ]
-    with database.write() as connection:
-        assert admit(connection, ledger, "policy", rows, NOW) == set(ids)
-    return ids
+from tests.unit.database.admitted import NOW, admitted
 
 
 def rows(database: Database) -> dict[str, Any]:

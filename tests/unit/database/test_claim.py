@@ -10,7 +10,7 @@ from pipeline.database.claim import Claim, Counts, claim, is_due, pull_back
 from pipeline.database.engine import Database
 from pipeline.signer.tables import TO_SIGN, requests
 from pipeline.states import State
-from tests.unit.database.test_advance import NOW, admitted
+from tests.unit.database.admitted import NOW, admitted
 
 LEASE = timedelta(seconds=30)
 

@@ -1,173 +1,20 @@
-import re
+"""The steps in which a certificate is made: prepare, sign, assemble, verify, or use a recorded TBS."""
+
 import secrets
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from pipeline.crypto import csr as csrs
 from pipeline.crypto import public_keys
 from pipeline.crypto.csr import Csr
-from pipeline.crypto.profile import Profile
 from pipeline.errors import ItemFailed, KeyUnavailable
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
-from tests.factories import (
-    NOW,
-    issuer,
-    new_serial,
-    openssl,
-    openssl_csr,
-    profile,
-    read_csr,
-    write,
-)
+from tests.factories import NOW, issuer, new_serial, profile, read_csr
 
-ISSUER_KINDS = ["ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048", "rsa:4096", "ed25519"]
-CSR_KINDS = ["rsa:2048", "rsa:3072", "ec:P-256", "ec:P-384", "ed25519"]
 SECOND = timedelta(seconds=1)
-
-
-def issue(
-    csr: Csr, made_by: Profile | None = None, by: Issuer | None = None, now: datetime = NOW
-) -> bytes:
-    """Return a certificate (DER), made in the steps in which the signer makes one."""
-    by = by or issuer()
-    made_by = made_by or profile()
-    prepared = authority.prepare(csr, made_by, by, now, new_serial())
-    assert prepared.certificate  # the library makes the same of it
-    der = authority.assemble(prepared.tbs, authority.sign(prepared.tbs, by))
-    authority.verify(der, prepared.tbs, csr, made_by, by)
-    return der
-
-
-def certificate(csr: Csr, made_by: Profile | None = None, now: datetime = NOW) -> x509.Certificate:
-    return x509.load_der_x509_certificate(issue(csr, made_by, now=now))
-
-
-def text_of(der: bytes) -> str:
-    return openssl("x509", "-inform", "DER", "-noout", "-text", octets=der).decode()
-
-
-@pytest.mark.parametrize("csr_kind", CSR_KINDS)
-@pytest.mark.parametrize("issuer_kind", ISSUER_KINDS)
-def test_openssl_verifies_a_certificate(issuer_kind: str, csr_kind: str) -> None:
-    by = issuer(issuer_kind)
-    csr = csrs.read(openssl_csr(csr_kind, ("DNS:www.example.test", "IP:192.0.2.1")))
-    leaf = x509.load_der_x509_certificate(issue(csr, profile(names=["dns", "ip"]), by))
-    root = x509.load_der_x509_certificate(by.root)
-    arguments = ["verify", "-x509_strict", "-attime", str(int(NOW.timestamp()))]
-    for option, certificates in (("-CAfile", root), ("-untrusted", by.certificate)):
-        arguments += [option, str(write(certificates.public_bytes(Encoding.PEM)))]
-    arguments += ["-verify_hostname", "www.example.test"]
-    leaf_file = write(leaf.public_bytes(Encoding.PEM))
-    assert openssl(*arguments, str(leaf_file)).endswith(b": OK\n")
-
-
-def test_openssl_reads_in_a_certificate_what_the_profile_says() -> None:
-    made_by = profile(
-        key_usage=["digital_signature", "key_encipherment"],
-        extended_key_usage=["server_auth", "1.3.6.1.5.5.7.3.17"],
-        names=["dns", "ip", "email", "uri"],
-        crl_distribution_points=["http://ca.example.com/crl.der"],
-        ocsp=["http://ocsp.example.com"],
-        ca_issuers=["http://ca.example.com/ca.der"],
-    )
-    names = ("DNS:www.example.test", "IP:2001:db8::1", "email:a@example.test", "URI:urn:a:b")
-    csr = csrs.read(openssl_csr("rsa:2048", names, "/O=Example/CN=www.example.test"))
-    text = text_of(issue(csr, made_by, now=NOW + timedelta(days=1)))
-    squeezed = re.sub(r"\s+", " ", text)
-    assert "Version: 3" in text
-    assert "Signature Algorithm: ecdsa-with-SHA256" in text
-    assert "Issuer: CN = Test Issuing CA" in text
-    assert "Subject: CN = www.example.test\n" in text
-    assert "Not Before: May 18 12:25:15 2026 GMT" in text
-    assert "Not After : Aug 16 12:25:14 2026 GMT" in text
-    assert "Basic Constraints: critical CA:FALSE" in squeezed
-    assert "Key Usage: critical Digital Signature, Key Encipherment X509v3" in squeezed
-    assert "Extended Key Usage: TLS Web Server Authentication, ipsec Internet Key" in squeezed
-    assert "URI:http://ca.example.com/crl.der" in text
-    assert "OCSP - URI:http://ocsp.example.com" in text
-    assert "CA Issuers - URI:http://ca.example.com/ca.der" in text
-    assert (
-        "Subject Alternative Name: DNS:www.example.test, IP Address:2001:DB8:0:0:0:0:0:1,"
-        " email:a@example.test, URI:urn:a:b" in squeezed
-    )
-
-
-def test_key_identifiers_are_those_of_the_keys() -> None:
-    csr = read_csr()
-    made = certificate(csr).extensions
-    own = made.get_extension_for_class(x509.SubjectKeyIdentifier)
-    assert own.value.digest == public_keys.identifier(csr.spki)
-    assert not own.critical
-    above = issuer().certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    below = made.get_extension_for_class(x509.AuthorityKeyIdentifier)
-    assert below.value.key_identifier == above.value.digest
-    assert not below.critical
-
-
-@pytest.mark.parametrize(
-    ("kind", "encipherment"),
-    [("rsa:2048", True), ("ec:P-256", False), ("ed25519", False)],
-)
-def test_key_encipherment_is_for_rsa_keys_only(kind: str, encipherment: bool) -> None:
-    made_by = profile(key_usage=["digital_signature", "key_encipherment"])
-    made = certificate(read_csr(key_kind=kind), made_by)
-    usage = made.extensions.get_extension_for_class(x509.KeyUsage)
-    assert usage.critical
-    assert usage.value.digital_signature
-    assert usage.value.key_encipherment is encipherment
-    assert not usage.value.key_cert_sign
-
-
-def test_extensions_that_the_profile_does_not_configure_are_absent() -> None:
-    made = certificate(read_csr())
-    assert [extension.oid._name for extension in made.extensions] == [
-        "basicConstraints",
-        "keyUsage",
-        "authorityKeyIdentifier",
-        "subjectKeyIdentifier",
-        "subjectAltName",
-    ]
-
-
-def test_nothing_that_the_csr_asks_for_but_names_is_taken_over() -> None:
-    options = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign")
-    csr = csrs.read(openssl_csr(subject="/O=Evil/CN=other.example.test", options=options))
-    made = certificate(csr)
-    assert made.subject == x509.Name([])
-    constraints = made.extensions.get_extension_for_class(x509.BasicConstraints).value
-    assert constraints == x509.BasicConstraints(ca=False, path_length=None)
-
-
-@pytest.mark.parametrize(
-    ("common_name", "subject", "critical"),
-    [
-        ("WWW.example.test", "CN=www.example.test", False),
-        ("other.example.test", "", True),
-        (None, "", True),
-    ],
-)
-def test_without_a_subject_the_names_are_critical(
-    common_name: str | None, subject: str, critical: bool
-) -> None:
-    made = certificate(read_csr("DNS:www.example.test", common_name=common_name))
-    assert made.subject.rfc4514_string() == subject
-    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    assert names.critical is critical
-
-
-def test_a_name_too_long_for_a_common_name_is_only_in_the_san() -> None:
-    long = f"{'x' * 60}.example.test"
-    csr = replace(read_csr(f"DNS:{long}"), common_name=long, taken_common_name=long)
-    assert certificate(csr).subject == x509.Name([])
-    exact = f"{'x' * 51}.example.test"
-    csr = read_csr(f"DNS:{exact}", common_name=exact)
-    assert certificate(csr).subject.rfc4514_string() == f"CN={exact}"
 
 
 @pytest.mark.parametrize("serial", [1, 127, 128, 255, 256, (1 << 153) - 1, 1 << 152])
@@ -182,18 +29,6 @@ def test_what_is_put_together_is_what_the_library_makes(serial: int, end: int) -
 
         assert again.tbs_certificate_bytes == made.tbs
         assert (again.serial_number, again.not_valid_after_utc) == (serial, made.not_after)
-
-
-def test_validity_counts_its_last_second() -> None:
-    made_by = profile(validity="10m", backdate="1m")
-    made = certificate(read_csr(), made_by)
-    begin = NOW.replace(microsecond=0)
-    assert made.not_valid_before_utc == max(begin - timedelta(minutes=1), issuer().not_before)
-    made = certificate(read_csr(), made_by, now=NOW + timedelta(days=1))
-    begin += timedelta(days=1)
-    assert made.not_valid_before_utc == begin - timedelta(minutes=1)
-    assert made.not_valid_after_utc == begin + timedelta(minutes=9) - SECOND
-    assert made.not_valid_after_utc - made.not_valid_before_utc + SECOND == timedelta(minutes=10)
 
 
 def test_a_certificate_never_begins_before_its_issuer_nor_outlives_it() -> None:
@@ -228,8 +63,7 @@ def test_a_serial_is_positive_and_has_twenty_octets(octets: bytes) -> None:
     assert serial > 0
     encoded = serial.to_bytes(serial.bit_length() // 8 + 1, "big")  # as DER has it, with its sign
     assert len(encoded) == 20
-    assert encoded.endswith(octets)
-    assert len(octets) * 8 >= 128
+    assert encoded.endswith(octets)  # all that chance gave is in it
 
 
 def test_serials_differ() -> None:
@@ -331,14 +165,3 @@ def test_a_recorded_tbs_is_read_unless_it_is_the_one_just_made() -> None:
         authority.ensure_usable(made.tbs, issuer("ec:P-384"), NOW, made)
     with pytest.raises(ItemFailed, match="not the TBS"):
         authority.ensure_usable(b"\x30\x00", by, NOW, other)
-
-
-def test_access_descriptions_and_usages_are_not_critical() -> None:
-    made_by = profile(extended_key_usage=["client_auth"], ocsp=["http://ocsp.example.com"])
-    extensions = certificate(read_csr(), made_by).extensions
-    usage = extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    assert list(usage.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
-    access = extensions.get_extension_for_class(x509.AuthorityInformationAccess)
-    assert [one.access_method for one in access.value] == [AuthorityInformationAccessOID.OCSP]
-    assert not usage.critical
-    assert not access.critical

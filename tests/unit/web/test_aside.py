@@ -140,9 +140,16 @@ def test_what_is_begun_knows_nothing_of_what_was_before(serving: Thread) -> None
 
 def test_an_ordinary_thread_just_waits() -> None:
     wait = Wait()
-    timer = threading.Timer(0.05, wait.end)
+    done = threading.Event()
+
+    def end() -> None:
+        done.set()
+        wait.end()
+
+    timer = threading.Timer(0.05, end)
     timer.start()
     wait.wait()
+    assert done.is_set()
     timer.join()
     wait.end()
     wait.wait()  # it may be used again

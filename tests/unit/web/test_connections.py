@@ -1,5 +1,6 @@
 """Slow clients: whoever keeps us waiting is given up, and keeps nobody else out."""
 
+import re
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import requests
 from pipeline.web.connections import MOST, Bell, Channel
 from pipeline.web.serve import Server
 from tests.servers.ports import free_port
+from tests.waiting import wait_until
 from tests.website import Website
 
 NOT_FOR_EVER = 60.0
@@ -62,13 +64,6 @@ def closed(connection: socket.socket) -> bool:
         return True
     finally:
         connection.settimeout(NOT_FOR_EVER)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("begun", SLOW.values(), ids=SLOW.keys())
@@ -136,6 +131,7 @@ def test_what_is_no_http_is_refused_without_telling_what_serves(website: Website
         with serving(website) as url, connect(url) as connection:
             connection.sendall(sent)
             answer = connection.recv(10_000)
+        assert re.match(rb"HTTP/1\.[01] (400|501) ", answer)
         assert b"waitress" not in answer.lower()
         assert b"Traceback" not in answer
         assert b"Server:" not in answer

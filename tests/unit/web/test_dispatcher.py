@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from pipeline.web.dispatcher import SHORT_BODY
 from tests import factories
-from tests.unit.web.test_connections import NOT_FOR_EVER, connect, serving, wait_until
+from tests.unit.web.test_connections import NOT_FOR_EVER, connect, serving
+from tests.waiting import wait_until
 from tests.website import Website
 
 AT_ONCE = 8

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.states import State
 from pipeline.web.notifier import Waited
+from tests.waiting import wait_until
 from tests.website import Website
 
 NOT_FOR_EVER = 45.0
@@ -22,14 +23,6 @@ def in_background(work: Any) -> tuple[threading.Thread, list[Any]]:
     return thread, results
 
 
-def until(true: Any) -> None:
-    """Wait until it is true."""
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_an_answer_is_held_until_the_state_is_final(website: Website) -> None:
     request_id = website.submit()
     thread, results = in_background(
@@ -37,7 +30,7 @@ def test_an_answer_is_held_until_the_state_is_final(website: Website) -> None:
             f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=60"}
         )
     )
-    until(lambda: website.site.notifier.waiting == 1)
+    wait_until(lambda: website.site.notifier.waiting == 1)
     website.move(request_id, State.WAITING_FOR_APPROVAL)
     time.sleep(0.1)
     assert not results
@@ -118,7 +111,7 @@ def test_past_the_limit_the_answer_comes_at_once(website: Website) -> None:
     held = [
         in_background(lambda: website.client().get(address, headers=wait)) for _ in range(places)
     ]
-    until(lambda: website.site.notifier.waiting == places)
+    wait_until(lambda: website.site.notifier.waiting == places)
     begun = time.monotonic()
     answer = website.client().get(address, headers=wait)
     assert time.monotonic() - begun < NOT_FOR_EVER
@@ -138,7 +131,7 @@ def test_every_wait_ends_when_the_server_stops(website: Website) -> None:
     held = [
         in_background(lambda: website.site.notifier.wait_final(request_id, 60)) for _ in range(3)
     ]
-    until(lambda: website.site.notifier.waiting == 3)
+    wait_until(lambda: website.site.notifier.waiting == 3)
     website.site.notifier.close()
     for thread, results in held:
         thread.join(timeout=NOT_FOR_EVER)

@@ -156,7 +156,7 @@ def test_a_new_policy_is_compared_with_the_old_on_real_requests(
     shown = capsys.readouterr().out
     assert "1 approve → sign" in shown
     assert "2 of 3 requests would meet another verdict." in shown
-    assert len(told(capsys, *asked, "--last", "1")["different"]) <= 1
+    assert told(capsys, *asked, "--last", "1")["looked_at"] == 1
     same = told(capsys, "policy", "diff", asked[2], asked[2], "--config", str(home))
     assert same["different"] == []
 
