@@ -38,7 +38,7 @@ class Servers:
     def check(self, command: str) -> None:
         """Raise ``SettingsError``, which names the option, when something here cannot be."""
         for option, address in (
-            ("--web-postgresql", self.web_postgresql),
+            ("--postgresql" if self.one_postgresql else "--web-postgresql", self.web_postgresql),
             ("--signer-postgresql", self.signer_postgresql),
             *(("--rabbitmq", address) for address in self.brokers),
         ):
