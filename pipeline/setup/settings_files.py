@@ -10,8 +10,8 @@ from pipeline.setup.options import SetupOptions
 from settings.issuer import THE_ONE
 
 _WEB = """\
-# Settings of the web side: its processes web, web-worker and web-clock.
-# A variable overrides each: HTTPCA_WEB_DATABASE for database, HTTPCA_WEB_HTTP_PORT for port in [http].
+# Settings of the web side: its processes {processes}.
+# A variable overrides each: HTTPCA_WEB_DATABASE for database, HTTPCA_WEB_LOG_LEVEL for level in [log].
 role = "web"
 
 # Where requests and certificates are kept: postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME, or a
@@ -22,6 +22,15 @@ database = {database}
 # "memory:" is the broker of `httpca dev` alone, which runs both sides in one process.
 broker = {broker}
 
+{pages}# The file that holds the passphrase of message.key, when that is encrypted.
+# message_passphrase_file = ""
+
+{tables}[log]
+# "json" for machines, "text" for people; level: debug, info, warning, error
+format = {log}
+"""
+
+PAGES = """\
 # The profiles that the form offers. What they mean stands in the signer's policy.toml.
 profiles = ["server", "client", "server-client", "email", "spiffe"]
 # Those of them whose CSRs have a subject and no names (code-signing, ocsp-responder, sub-ca).
@@ -30,15 +39,16 @@ profiles = ["server", "client", "server-client", "email", "spiffe"]
 # Protects the form against forgery by other sites; the same for every process `web`.
 secret = {secret}
 
-# The file that holds the passphrase of message.key, when that is encrypted.
-# message_passphrase_file = ""
+"""
+"""Of process `web`: what stands above all tables."""
 
+TABLES = """\
 [http]
 # host = "127.0.0.1"
 # port = 8000        (PORT in the environment, as honcho sets it, comes first)
 # How many proxies in front of `web` tell us the requester's address (X-Forwarded-For).
 # trusted_proxies = 0
-# Whether somebody without a token may submit. Tokens: httpca token create NAME --config THIS_FOLDER
+# Whether somebody without a token may submit. Tokens: httpca token create NAME --config {operator}
 anonymous = {anonymous}
 
 [limits]
@@ -47,9 +57,13 @@ anonymous = {anonymous}
 # address = 3000
 # requester = 6000
 
-[log]
-# "json" for machines, "text" for people; level: debug, info, warning, error
-format = {log}
+"""
+"""Of process `web`: its tables."""
+
+_ELSEWHERE = """\
+# Process web has an account and settings of its own, in the folder web-http: [http], [limits], profiles
+# and secret stand there.
+
 """
 
 _SIGNER = """\
@@ -104,11 +118,14 @@ broker = {broker}
 
 def web(options: SetupOptions) -> bytes:
     """Return the web side's settings."""
+    apart = options.servers is not None
+    anonymous = "true" if options.development else "false"
     return _WEB.format(
+        processes="web-worker and web-clock" if apart else "web, web-worker and web-clock",
         database=_quoted(options.web_database),
         broker=_quoted(options.web_broker),
-        secret=_quoted(secrets.token_urlsafe(32)),
-        anonymous="true" if options.development else "false",
+        pages=_ELSEWHERE if apart else PAGES.format(secret=_quoted(secrets.token_urlsafe(32))),
+        tables="" if apart else TABLES.format(anonymous=anonymous, operator="THIS_FOLDER"),
         log=_log(options),
     ).encode()
 

@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
+from pipeline.setup.settings_files import PAGES, TABLES
+
 TLS: Final = """
 [tls]
 # Whom we believe that they are the servers, and who we are to them (common name: {account}).
@@ -21,22 +23,7 @@ role = "web"
 # With an account that writes requests down and reads them back.
 database = {database}
 
-# The profiles that the form offers. What they mean stands in the signer's policy.toml.
-profiles = ["server", "client", "server-client", "email", "spiffe"]
-
-# Protects the form against forgery by other sites; the same for every process `web`.
-secret = {secret}
-
-[http]
-# host = "127.0.0.1"
-# port = 8000        (PORT in the environment, as honcho sets it, comes first)
-# How many proxies in front of `web` tell us the requester's address (X-Forwarded-For).
-# trusted_proxies = 0
-# Whether somebody without a token may submit.
-# Tokens: httpca token create NAME --config the folder web-operator
-anonymous = false
-
-[log]
+{pages}{tables}[log]
 format = "json"
 """
 
@@ -72,7 +59,11 @@ database = {database}
 
 def http(database: str) -> str:
     """Return the settings of process `web`."""
-    return _HTTP.format(database=quoted(database), secret=quoted(secrets.token_urlsafe(32)))
+    return _HTTP.format(
+        database=quoted(database),
+        pages=PAGES.format(secret=quoted(secrets.token_urlsafe(32))),
+        tables=TABLES.format(anonymous="false", operator="DIR/web-operator"),
+    )
 
 
 def web_operator(database: str) -> str:

@@ -10,13 +10,16 @@ from cryptography import x509
 
 from pipeline.cli import main
 from pipeline.errors import SettingsError
+from pipeline.setup.directory import create
 from pipeline.setup.grants.rabbitmq import permissions
+from pipeline.setup.options import SetupOptions
 from pipeline.signer import grants as signer_grants
 from pipeline.signer.tables import metadata as signer_tables
 from pipeline.stages import Role
 from pipeline.web import grants as web_grants
 from pipeline.web.tables import metadata as web_tables
 from settings.approver import load_approver
+from settings.load import FILE
 from settings.owner import load_owner
 from settings.signer import load_signer
 from settings.web import load_web
@@ -39,6 +42,22 @@ def test_every_approver_and_every_process_connects_as_somebody_else(ready: Path)
     assert len({login.partition(":")[0] for login in logins}) == len(urls)
     assert len({login.partition(":")[2] for login in logins}) == len(urls)
     assert all("sslmode=verify-full" in url for url in urls)
+
+
+def test_what_only_process_web_reads_stands_in_its_own_settings_and_nowhere_else(
+    ready: Path, tmp_path: Path
+) -> None:
+    """Whoever changed a limit or the proxies elsewhere would change nothing, and not be told."""
+    create(SetupOptions(tmp_path / "one-account"))
+    alone, worker, http = (
+        (folder / FILE).read_text("utf-8")
+        for folder in (tmp_path / "one-account/web", ready / "web", ready / "web-http")
+    )
+    for line in ("[http]", "[limits]", "# trusted_proxies = 0", "profiles = ", "secret = "):
+        assert f"\n{line}" in alone
+        assert f"\n{line}" in http
+        assert f"\n{line}" not in worker
+    assert "in the folder web-http" in worker
 
 
 def test_everything_is_for_its_owner_alone(ready: Path) -> None:
