@@ -182,20 +182,20 @@ def wait(request: Request) -> int | None:
 
 
 def states(request: Request) -> list[State]:
-    """Return the states that a list is limited to, none for all.
+    """Return the states that a list is limited to, each once, none for all.
 
     Raises:
         Unreadable: ``bad-parameter``.
     """
-    wanted = []
+    wanted: dict[State, None] = {}
     for text in request.args.getlist("state"):
         try:
-            wanted.append(State(text))
+            wanted[State(text)] = None
         except ValueError:
             raise Unreadable(
                 "bad-parameter", BAD_STATE, found=visible(text, 70), states=", ".join(State)
             ) from None
-    return wanted
+    return list(wanted)
 
 
 def limit(request: Request) -> int:

@@ -1,11 +1,12 @@
-"""Submitting on a real PostgreSQL: an idempotency key holds against calls at the same moment."""
+"""Submitting and withdrawing on a real PostgreSQL: calls at the same moment are told the same."""
 
 import threading
+import time
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select, text
 
 from pipeline.clock import now
 from pipeline.database.engine import Database, open_database
@@ -20,6 +21,9 @@ from tests import factories
 from tests.servers import PostgreSQL
 
 CALLS = 12
+
+NOT_FOR_EVER = 30.0
+"""Seconds; against hanging only."""
 
 
 @pytest.fixture
@@ -65,6 +69,37 @@ def test_the_same_call_from_many_threads_makes_one_request(database: Database) -
     with database.read() as connection:
         for table in (tables.requests, tables.submissions, tables.idempotency_keys, tables.audit):
             assert connection.scalar(select(func.count()).select_from(table)) == 1
+
+
+def test_two_wishes_to_withdraw_at_once_are_one_and_both_are_told_so(database: Database) -> None:
+    wish = Wish(factories.csr(), "server", "api", "me")
+    request = submit(Intake(database), settings(database), wish, now).id
+    waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+    wished: list[bool] = []
+    commit = database.commit
+
+    def meet(connection: Connection) -> None:
+        """Commit the first when the second waits for it."""
+        database.commit = commit  # type: ignore[method-assign]
+        second.start()
+        deadline = time.monotonic() + NOT_FOR_EVER
+        while not connection.scalar(waiting):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        commit(connection)
+
+    def withdraw_once() -> None:
+        found = withdraw.withdraw(database, request, "me", now())
+        wished.append(found.withdrawal_wished)
+
+    second = threading.Thread(target=withdraw_once)
+    database.commit = meet  # type: ignore[method-assign]
+    withdraw_once()
+    second.join(NOT_FOR_EVER)
+    assert wished == [True, True]
+    with database.read() as connection:
+        events = list(connection.scalars(select(tables.audit.c.event)))
+    assert events.count("withdrawal-wished") == 1
 
 
 def test_reads_back_pages_and_withdraws(database: Database) -> None:

@@ -161,6 +161,17 @@ def test_the_list_filters_by_state(website: Website) -> None:
     assert client.get(two["next"]).json["requests"][0]["id"] == issued
 
 
+def test_a_state_that_is_asked_for_twice_is_listed_once(website: Website) -> None:
+    mine = [website.submit(requester="me") for _ in range(3)]
+    client = website.client(website.token("me"))
+    often = "&".join(["state=submitted"] * 1000)
+    page = client.get(f"/api/v1/requests?limit=2&{often}").json
+    rest = client.get(page["next"]).json
+    found = [one["id"] for one in page["requests"] + rest["requests"]]
+    assert found == mine[::-1]
+    assert page["next"].count("state=") == 1
+
+
 @pytest.mark.parametrize(
     ("query", "slug"),
     [
