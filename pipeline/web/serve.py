@@ -12,7 +12,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from pipeline.errors import HttpcaError
-from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper
+from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper, let_end
 from pipeline.web.dispatcher import Dispatcher
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
@@ -71,8 +71,10 @@ class Server:
                 f"cannot listen on {http.host} port {port}: {error.strerror}; "
                 "choose another by --port (make run PORT=...)"
             ) from error
+        # A host name may stand for several addresses, and so for several sockets that listen.
+        self._listeners = [one for one in self._sockets.values() if hasattr(one, "active_channels")]
         self._doorkeeper = Doorkeeper(slow)
-        for listener in self._listeners():
+        for listener in self._listeners:
             listener.channel_class = Channel
             listener.pull_trigger = bell = Bell(listener.pull_trigger)
             self._bells.append(bell)
@@ -86,15 +88,16 @@ class Server:
     def run_until(self, stopping: threading.Event) -> None:
         """Serve in this thread until ``stopping`` is set, then finish what is under way and close.
 
-        Long polls end at once, with the state as it is.
+        From then on nobody is let in, and nothing more is read from those who are. Long polls end at
+        once, with the state as it is.
         """
         log.info("serving", url=self.url)
         for bell in self._bells:
             bell.thread = threading.get_ident()
         while not stopping.is_set():
             self._turn()
-        for listener in self._listeners():
-            listener.accepting = False
+        for listener in self._listeners:
+            let_end(listener)
         closing = threading.Thread(target=self._site.notifier.close, name="closing")
         closing.start()
         deadline = time.monotonic() + LAST_ANSWERS
@@ -123,13 +126,9 @@ class Server:
     def _channels(self) -> list[Channel]:
         return [
             channel
-            for listener in self._listeners()
+            for listener in self._listeners
             for channel in list(listener.active_channels.values())
         ]
-
-    def _listeners(self) -> list[Any]:
-        """Return the sockets that listen: a host name may stand for several addresses."""
-        return [one for one in self._sockets.values() if hasattr(one, "active_channels")]
 
     def _listening(self) -> tuple[str, int]:
         first = getattr(self._waitress, "effective_listen", None)
