@@ -15,6 +15,8 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 
+from pipeline.web.framing import Parser
+
 log = structlog.get_logger(__name__)
 
 MOST: Final = 500
@@ -59,6 +61,7 @@ class Channel(HTTPChannel):
     """A connection that knows since when it has been waiting, by the monotonic clock."""
 
     task_class = Answering
+    parser_class = Parser
 
     def __init__(self, *arguments: Any, **further: Any) -> None:
         self.idle_since = self.receiving_since = time.monotonic()
@@ -100,7 +103,7 @@ def let_end(listener: Any) -> None:
     """Close a socket that listens, so that others are asked from now on, and let its connections end:
     what is being answered is, and nothing more is read. Otherwise clients that ask again and again by
     the same connections would have it go on until it is broken off."""
-    wasyncore.dispatcher.close(listener)  # its own would close what wakes the serving thread as well
+    wasyncore.dispatcher.close(listener)  # its own closes what wakes the serving thread, too
     listener.adj.channel_request_lookahead = NOTHING_MORE
     for channel in list(listener.active_channels.values()):
         channel.close_if_idle()
