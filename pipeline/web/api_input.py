@@ -205,6 +205,7 @@ def limit(request: Request) -> int:
         Unreadable: ``bad-parameter``.
     """
     text = request.args.get("limit", str(PAGE))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LARGEST_PAGE):
+    found = int(text) if len(text) < 10 and text.isascii() and text.isdigit() else 0
+    if not 1 <= found <= LARGEST_PAGE:
         raise Unreadable("bad-parameter", BAD_LIMIT, allowed=LARGEST_PAGE)
-    return int(text)
+    return found

@@ -180,6 +180,8 @@ def test_a_state_that_is_asked_for_twice_is_listed_once(website: Website) -> Non
         ("limit=201", "bad-parameter"),
         ("limit=many", "bad-parameter"),
         ("limit=9999999999999", "bad-parameter"),
+        ("limit=000000001000", "bad-parameter"),
+        (f"limit=000000001{'0' * 5000}", "bad-parameter"),
         ("limit=%C2%B2", "bad-parameter"),
         ("cursor=nonsense", "bad-cursor"),
         ("cursor=%00", "bad-cursor"),
