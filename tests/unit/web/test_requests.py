@@ -71,6 +71,16 @@ def test_the_certificate_comes_as_the_client_likes_it(
     assert expected in found
 
 
+def test_thousands_of_accepted_forms_are_none(website: Website) -> None:
+    """To read them all took longer than everything else together."""
+    request_id = website.submit()
+    website.issue(request_id)
+    accept = "application/pkix-cert, " + "a/b, " * 6000
+    address = f"/api/v1/requests/{request_id}/certificate"
+    answer = website.client().get(address, headers={"Accept": accept})
+    assert answer.mimetype == "application/pem-certificate-chain"
+
+
 def test_a_form_of_certificate_that_does_not_exist_is_406(website: Website) -> None:
     request_id = website.submit()
     website.issue(request_id)
