@@ -19,9 +19,9 @@ from settings.web import WebSettings
 
 log = structlog.get_logger(__name__)
 
-SPOOLED: Final = 64 * 1024 * 1024
-"""Bytes of a body that are read at all. The application answers before that, and more helpfully,
-what is over its own limit."""
+SPOOLED: Final = 2
+"""A body is read at all, into a temporary file, up to so many times the largest that is taken: what is
+a little too large is told so more helpfully, and what is much too large fills no disk."""
 
 HEADERS: Final = 32 * 1024
 """Bytes of a request's headers."""
@@ -59,7 +59,7 @@ class Server:
                 port=port,
                 threads=http.threads,
                 ident=None,
-                max_request_body_size=SPOOLED,
+                max_request_body_size=SPOOLED * max(http.max_body, http.max_batch_body),
                 max_request_header_size=HEADERS,
                 connection_limit=MOST,
                 channel_timeout=IDLE,

@@ -140,6 +140,13 @@ def test_a_body_that_is_too_large_is_told_so(running: Running) -> None:
     assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
 
 
+def test_a_body_that_is_much_too_large_is_not_read_at_all(running: Running) -> None:
+    """Hundreds of them at a time would fill the disk on which they wait to be answered."""
+    with connect(running.server.url) as connection:
+        connection.sendall(b"POST /api/v1/batches HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_chunked_body_is_read(running: Running) -> None:
     octets = factories.csr()
     answer = requests.post(
