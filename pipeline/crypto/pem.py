@@ -6,8 +6,9 @@ import re
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from pipeline.crypto import der
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, TooLarge, Unreadable
 from pipeline.messages import MAX_CSR_BYTES
@@ -17,6 +18,12 @@ _BLOCK: Final = re.compile(
 )
 _LABELS: Final = frozenset({b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST"})
 _PRIVATE: Final = re.compile(rb"---- ?BEGIN [^\r\n-]{0,60}PRIVATE KEY|PuTTY-User-Key-File-")
+_PRIVATE_KEYS: Final = (
+    bytes((der.INTEGER, der.SEQUENCE, der.OCTET_STRING)),  # PKCS #8 (RFC 5958 section 2)
+    bytes((der.SEQUENCE, der.OCTET_STRING)),  # the same, encrypted (section 3)
+    bytes((der.INTEGER, der.OCTET_STRING)),  # of a curve (RFC 5915 section 3)
+    bytes((der.INTEGER,) * 6),  # DSA; RSA has nine (RFC 8017 appendix A.1.2)
+)
 _WHITE_SPACE: Final = bytes.maketrans(b"", b""), b" \t\r\n\v\f"
 
 TOO_LARGE: Final = N_(
@@ -78,30 +85,30 @@ def unwrap(octets: bytes) -> bytes:
     return _decode(wanted[0])
 
 
-def name_what_it_is(der: bytes) -> Unreadable:
+def name_what_it_is(octets: bytes) -> Unreadable:
     """Return the error for DER that is not a CSR, having tried what people send by mistake."""
-    if _is_private_key(der):
+    if _is_private_key(octets):
         return Unreadable("private-key-sent", PRIVATE_KEY)
     for load, sentence in (
         (x509.load_der_x509_certificate, CERTIFICATE),
         (load_der_public_key, PUBLIC_KEY),
     ):
         try:
-            load(der)
+            load(octets)
         except Exception:  # noqa: BLE001, S112 - a parser of hostile bytes may raise anything # nosec B112
             continue
         return Unreadable("not-a-csr", sentence)
     return Unreadable("not-a-csr", NOTHING)
 
 
-def _is_private_key(der: bytes) -> bool:
+def _is_private_key(octets: bytes) -> bool:
+    """Tell by the outermost elements. To load an RSA key is to prove its factors prime, which takes
+    seconds for a large one, and whoever sends it may send it again."""
     try:
-        load_der_private_key(der, password=None)
-    except TypeError:  # It is encrypted.
-        return True
-    except Exception:  # noqa: BLE001 - a parser of hostile bytes may raise anything
+        tags = bytes(element[0] for element in der.elements(der.content(octets)))
+    except ValueError:
         return False
-    return True
+    return tags.startswith(_PRIVATE_KEYS)
 
 
 def _ascii_compatible(octets: bytes) -> bytes:
@@ -129,9 +136,9 @@ def _decode(block: re.Match[bytes]) -> bytes:
             raise Unreadable("broken-base64", BROKEN)
         raise Unreadable("broken-base64", CUT_OFF, label=block["label"].decode("ascii"))
     try:
-        der = binascii.a2b_base64(block["body"].translate(*_WHITE_SPACE), strict_mode=True)
+        octets = binascii.a2b_base64(block["body"].translate(*_WHITE_SPACE), strict_mode=True)
     except binascii.Error:
         raise Unreadable("broken-base64", BROKEN) from None
-    if not der:
+    if not octets:
         raise Unreadable("broken-base64", BROKEN)
-    return der
+    return octets
