@@ -6,7 +6,6 @@ import re
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from pipeline.crypto import der
 from pipeline.crypto.visible import visible
@@ -23,6 +22,10 @@ _PRIVATE_KEYS: Final = (
     bytes((der.SEQUENCE, der.OCTET_STRING)),  # the same, encrypted (section 3)
     bytes((der.INTEGER, der.OCTET_STRING)),  # of a curve (RFC 5915 section 3)
     bytes((der.INTEGER,) * 6),  # DSA; RSA has nine (RFC 8017 appendix A.1.2)
+)
+_PUBLIC_KEYS: Final = (
+    bytes((der.SEQUENCE, der.BIT_STRING)),  # of any kind (RFC 5280 section 4.1)
+    bytes((der.INTEGER, der.INTEGER)),  # of RSA (RFC 8017 appendix A.1.1)
 )
 _WHITE_SPACE: Final = bytes.maketrans(b"", b""), b" \t\r\n\v\f"
 
@@ -86,29 +89,25 @@ def unwrap(octets: bytes) -> bytes:
 
 
 def name_what_it_is(octets: bytes) -> Unreadable:
-    """Return the error for DER that is not a CSR, having tried what people send by mistake."""
-    if _is_private_key(octets):
-        return Unreadable("private-key-sent", PRIVATE_KEY)
-    for load, sentence in (
-        (x509.load_der_x509_certificate, CERTIFICATE),
-        (load_der_public_key, PUBLIC_KEY),
-    ):
-        try:
-            load(octets)
-        except Exception:  # noqa: BLE001, S112 - a parser of hostile bytes may raise anything # nosec B112
-            continue
-        return Unreadable("not-a-csr", sentence)
-    return Unreadable("not-a-csr", NOTHING)
+    """Return the error for DER that is not a CSR, having looked for what people send by mistake.
 
-
-def _is_private_key(octets: bytes) -> bool:
-    """Tell by the outermost elements. To load an RSA key is to prove its factors prime, which takes
-    seconds for a large one, and whoever sends it may send it again."""
+    Keys are known by their outermost elements. To load a private key of RSA is to prove its factors
+    prime, and to load a public one of Diffie and Hellman to calculate with it: that takes seconds when
+    they are large, and whoever sends them may send them again.
+    """
     try:
         tags = bytes(element[0] for element in der.elements(der.content(octets)))
     except ValueError:
-        return False
-    return tags.startswith(_PRIVATE_KEYS)
+        return Unreadable("not-a-csr", NOTHING)
+    if tags.startswith(_PRIVATE_KEYS):
+        return Unreadable("private-key-sent", PRIVATE_KEY)
+    if tags in _PUBLIC_KEYS:
+        return Unreadable("not-a-csr", PUBLIC_KEY)
+    try:
+        x509.load_der_x509_certificate(octets)
+    except Exception:  # noqa: BLE001 - a parser of hostile bytes may raise anything
+        return Unreadable("not-a-csr", NOTHING)
+    return Unreadable("not-a-csr", CERTIFICATE)
 
 
 def _ascii_compatible(octets: bytes) -> bytes:

@@ -72,7 +72,7 @@ def _refuse_weak_rsa(key: RSAPublicKey) -> None:
     numbers = key.public_numbers()
     if numbers.e != 65537:
         # Python refuses to write thousands of digits in decimal.
-        shown = str(numbers.e) if numbers.e.bit_length() <= 64 else hex(numbers.e)
+        shown = str(numbers.e) if numbers.e.bit_length() <= 1024 else hex(numbers.e)
         raise Refused("weak-key", EXPONENT, exponent=visible(shown, 20))
     if gcd(numbers.n, _small_primes_product()) != 1:
         raise Refused("weak-key", SMALL_FACTOR)

@@ -9,6 +9,7 @@ from pipeline.crypto import pem
 from pipeline.crypto.der import INTEGER, SEQUENCE, encode
 from pipeline.errors import Unreadable
 from tests.factories import csr, issuer, openssl, openssl_csr, openssl_key
+from tests.unit.crypto import diffie_hellman
 from tests.unit.crypto.csr_refusal import refusal
 
 NOT_CSRS: list[tuple[str, object, str, str]] = [
@@ -47,6 +48,12 @@ NOT_CSRS: list[tuple[str, object, str, str]] = [
     (
         "a public key in DER",
         lambda: openssl("pkey", "-pubout", "-outform", "DER", octets=openssl_key("rsa:2048")),
+        "not-a-csr",
+        pem.PUBLIC_KEY,
+    ),
+    (
+        "a public key that signs nothing in DER",
+        diffie_hellman.public_key,
         "not-a-csr",
         pem.PUBLIC_KEY,
     ),
