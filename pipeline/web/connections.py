@@ -88,7 +88,8 @@ class Channel(HTTPChannel):
 
     def close_if_idle(self) -> None:
         """Close it, unless a request is being answered or an answer is still to be sent."""
-        self.will_close = not (self.requests or self.total_outbufs_len)
+        if not (self.requests or self.total_outbufs_len):
+            self.will_close = True
 
     def is_slow(self, now: float, longest: float) -> bool:
         """Return whether we have waited for longer than ``longest`` seconds."""
