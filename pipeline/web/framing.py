@@ -11,6 +11,14 @@ from waitress.parser import HTTPRequestParser, ParsingError
 class Parser(HTTPRequestParser):
     """Reads one request."""
 
+    def received(self, data: bytes) -> int:
+        """Read on; return how many octets are of this request. What is refused already is not asked for
+        its body (RFC 9110 section 10.1.1)."""
+        consumed = int(super().received(data))
+        if self.error:
+            self.expect_continue = False
+        return consumed
+
     def parse_header(self, header_plus: bytes) -> None:
         """Read start line and headers.
 
