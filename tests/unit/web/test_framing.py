@@ -7,6 +7,9 @@ import pytest
 from tests.unit.web.test_connections import connect, serving
 from tests.website import Website
 
+CLOSED_BY_THEN = 10.0
+"""Seconds."""
+
 SUBMIT = b"POST /api/v1/requests HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
@@ -57,6 +60,7 @@ UNREADABLE = {
 def answers(url: str, sent: bytes) -> bytes:
     """Return all that is answered until the connection is closed."""
     with connect(url) as connection:
+        connection.settimeout(CLOSED_BY_THEN)
         connection.sendall(sent)
         return b"".join(iter(lambda: connection.recv(10_000), b""))
 
