@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 import requests
 from flask import request
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from pipeline.web.dispatcher import SHORT_BODY
 from pipeline.web.submit import _ONE_IN_BULK, FEW
 from tests import factories
+from tests.unit.web.held_commits import Commits
 from tests.unit.web.test_connections import NOT_FOR_EVER, connect, serving
 from tests.waiting import wait_until
 from tests.website import Website
@@ -24,24 +23,6 @@ from tests.website import Website
 AT_ONCE = 8
 
 DER = {"Content-Type": "application/pkcs10"}
-
-
-class Commits:
-    """Commits of a website that are held until they may go on."""
-
-    def __init__(self, website: Website) -> None:
-        self.under_way = 0
-        self.go_on = threading.Event()
-        self.fail = False
-        self._commit = website.database.commit
-        website.database.commit = self.commit  # type: ignore[method-assign]
-
-    def commit(self, connection: Connection) -> None:
-        self.under_way += 1
-        assert self.go_on.wait(NOT_FOR_EVER)
-        if self.fail:
-            raise OperationalError("COMMIT", {}, Exception("gone"))
-        self._commit(connection)
 
 
 @pytest.fixture

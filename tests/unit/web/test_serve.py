@@ -12,8 +12,9 @@ import requests
 from pipeline.web.serve import LAST_ANSWERS, Server
 from tests import factories
 from tests.servers.ports import free_port
-from tests.unit.web.test_connections import closed, connect, wait_until
-from tests.unit.web.test_dispatcher import Commits
+from tests.unit.web.held_commits import Commits
+from tests.unit.web.test_connections import closed, connect
+from tests.waiting import wait_until
 from tests.website import Website
 
 
