@@ -10,7 +10,7 @@ from importlib.metadata import version
 import click
 
 from pipeline.commands.lazy import LazyGroup
-from pipeline.errors import HttpcaError
+from pipeline.errors import HttpcaError, in_words
 
 COMMANDS = {
     "dev": ("pipeline.commands.dev:dev", "Run everything in one process, to try HttpCA out."),
@@ -100,7 +100,7 @@ def _expected(error: Exception) -> str | None:
     if isinstance(error, HttpcaError):
         return str(error)
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return f"{error.filename}: {in_words(error)}" if error.filename else in_words(error)
     if "sqlalchemy" in sys.modules:
         from sqlalchemy.exc import DBAPIError
 

@@ -104,7 +104,7 @@ def _serve(directory: Path, port: int | None) -> int:
         target=_watch_spools, args=(directory, exchange, stopping), name="spools", daemon=True
     )
     spools.start()
-    sys.stdout.write(_welcome(directory, server.url))
+    sys.stdout.write(_welcome(directory, server.url, anonymous=web_settings.http.anonymous))
     sys.stdout.flush()
     garbage.settle()
     server.run_until(stopping)
@@ -171,9 +171,12 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _welcome(directory: Path, url: str) -> str:
+def _welcome(directory: Path, url: str, *, anonymous: bool) -> str:
     approver = next(iter(sorted(directory.glob("approvers/*"))), directory / "approvers/approver")
     command, config = shlex.quote(_short(Path(sys.argv[0]))), shlex.quote(_short(approver))
+    web = shlex.quote(_short(directory / "web"))
+    make = "" if anonymous else f"\n  token=$({command} token create NAME --config {web})"
+    show = "" if anonymous else """ -H "Authorization: Bearer $token" \\\n   """
     return f"""
 HttpCA is at work.
   Web pages and API   {url}
@@ -182,8 +185,8 @@ HttpCA is at work.
 As its policy comes (signer/policy.toml), names under .test, .internal and .localhost are signed at
 once, .invalid is rejected, and everything else waits for an approver.
 
-Submit a CSR:
-  curl -sS --data-binary @request.csr -H 'Content-Type: application/x-pem-file' \\
+Submit a CSR:{make}
+  curl -sS{show} --data-binary @request.csr -H 'Content-Type: application/x-pem-file' \\
     '{url}/api/v1/requests?profile=server'
 Approve what waits:
   {command} approve --config {config}

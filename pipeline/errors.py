@@ -100,6 +100,12 @@ class ItemFailed(HttpcaError):
     """One request cannot be processed, whatever is tried; the message becomes its reason."""
 
 
+def in_words(error: BaseException) -> str:
+    """Return what an exception says; of the system's errors only the reason, for those who name the
+    file themselves."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def N_(template: str) -> str:
     """Mark a sentence for translation where it stands; the web edge translates it when it is shown."""
     return template

@@ -45,13 +45,11 @@ def load(
     """
     file = directory / FILE
     try:
-        found: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+        found = read(file)
     except FileNotFoundError as error:
         raise SettingsError(
             file, "", f"there is no such file; `httpca setup` makes the folder of role {role}"
         ) from error
-    except (OSError, *NOT_TOML) as error:
-        raise SettingsError(file, "", f"this is not readable TOML: {error}") from error
     if found.get("role") != role:
         raise SettingsError(
             file, "role", f"is {found.get('role')!r}, but this process is of role {role!r}"
@@ -70,16 +68,20 @@ def load(
         raise explained from error
 
 
-def peek(directory: Path) -> dict[str, Any]:
-    """Return what stands in ``directory/settings.toml``, unchecked and without variables.
+def read(file: Path) -> dict[str, Any]:
+    """Return what stands in a ``settings.toml``, unchecked and without variables.
 
     Raises:
-        SettingsError: the file is missing or not TOML.
+        FileNotFoundError: there is no such file.
+        SettingsError: it cannot be read, or is not TOML.
     """
-    file = directory / FILE
     try:
         return tomllib.loads(file.read_text("utf-8"))
-    except (OSError, *NOT_TOML) as error:
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SettingsError(file, "", f"cannot be read: {error.strerror}") from error
+    except NOT_TOML as error:
         raise SettingsError(file, "", f"this is not readable TOML: {error}") from error
 
 

@@ -6,7 +6,10 @@
 
 import getpass
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +86,18 @@ def _ask(what: str) -> bytes:
             f" ({SOURCES}), or let systemd hand over the credential {CREDENTIAL!r}"
         )
         raise SettingsError(what, "", problem)
-    answer = getpass.getpass(f"{what[:1].upper()}{what[1:]}: ").encode()
+    with _interruptible():
+        answer = getpass.getpass(f"{what[:1].upper()}{what[1:]}: ").encode()
     if not answer:
         raise SettingsError(what, "", "nothing was entered")
     return answer
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a prompt also in a process that otherwise ends when its work is done."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -158,9 +158,10 @@ def _folder() -> TemporaryDirectory[str]:
 
 
 def write(text: str | bytes, name: str = "file") -> Path:
-    """Write a file into a folder of its own and return its path."""
+    """Write a file into a folder of its own and return its path; it is its owner's alone."""
     path = Path(_folder().name) / secrets.token_hex(8) / name
     path.parent.mkdir()
+    path.touch(0o600)
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
 

@@ -85,7 +85,7 @@ class Website:
 
     def token(self, name: str) -> str:
         """Return a new token of this requester."""
-        return tokens.create(self.database, name, self.moment)
+        return tokens.create(self.database, name, "root", self.moment)
 
     def submit(
         self,

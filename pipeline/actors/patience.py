@@ -62,7 +62,7 @@ class Patience:
                 if not is_infrastructure(error):
                     raise
                 if pause == FIRST_PAUSE:
-                    log.warning("waiting", error=type(error).__name__, why=_first_line(error))
+                    log.warning("waiting", error=type(error).__name__, why=first_line(error))
             else:
                 if pause > FIRST_PAUSE:
                     log.info("going-on")
@@ -72,5 +72,6 @@ class Patience:
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an exception says, in a line of a log."""
     return str(error).partition("\n")[0][:200]

@@ -30,8 +30,8 @@ def _config_option(function: F) -> F:
         "--config",
         metavar="DIR/approvers/NAME",
         type=click.Path(path_type=Path),
-        envvar="HTTPCA_APPROVER_CONFIG",
-        help="Your approver's folder, as `httpca setup` made it; or in HTTPCA_APPROVER_CONFIG.",
+        envvar="HTTPCA_APPROVER",
+        help="Your approver's folder, as `httpca setup` made it; or in HTTPCA_APPROVER.",
     )(function)
 
 
@@ -181,7 +181,7 @@ def reject(
     timeout: float,
     json_: bool,
 ) -> None:
-    """Reject requests, with a reason, and wait until the signer has recorded that."""
+    """Reject requests, with a reason, and wait until that is recorded."""
     _check(ids, texts, yes, json_)
     with opened_desk(config or context.obj) as desk:
         check_reason("reject", reason)

@@ -24,6 +24,11 @@ ANY_TABLE: Final = text(
     " WHERE table_schema NOT IN ('pg_catalog', 'information_schema') LIMIT 1"
 )
 
+OWNERS: Final = (
+    "; this takes the account that owns the tables, by HTTPCA_WEB_DATABASE or HTTPCA_SIGNER_DATABASE:"
+    " see Backup in docs/operate.md"
+)
+
 
 def dump(url: str, target: Path) -> None:
     """Write a database in PostgreSQL's custom format, as it is at one moment.
@@ -148,4 +153,5 @@ def _last(file: IO[bytes]) -> str:
 
 def _sentence(said: bytes) -> str:
     lines = said.decode("utf-8", "replace").strip().splitlines()
-    return " ".join(lines[-3:]) if lines else "it did not say why"
+    sentence = " ".join(lines[-3:]) if lines else "it did not say why"
+    return f"{sentence}{OWNERS}" if "permission denied" in sentence else sentence

@@ -17,6 +17,7 @@ import pika.exceptions
 from pipeline.broker.limit import TROUBLE
 from pipeline.broker.publisher import connection_parameters
 from pipeline.broker.rabbitmq import REASON, REFUSED_AT
+from pipeline.broker.reasons import why
 from pipeline.crypto import jws
 from pipeline.errors import BrokerUnavailable, MessageRefused
 
@@ -87,10 +88,12 @@ def _letters(channel: Any, queue: str) -> Iterator[tuple[DeadLetter, int]]:
 
 @contextmanager
 def _channel(url: str) -> Iterator[Any]:
+    parameters = connection_parameters(url)
     try:
-        connection = pika.BlockingConnection(connection_parameters(url))
+        connection = pika.BlockingConnection(parameters)
     except TROUBLE as error:
-        raise BrokerUnavailable(f"the broker is out of reach ({type(error).__name__})") from error
+        where = " and ".join(f"{one.host}:{one.port}" for one in parameters)
+        raise BrokerUnavailable(f"the broker at {where} is out of reach: {why(error)}") from error
     try:
         yield connection.channel()
     except pika.exceptions.ChannelClosedByBroker as error:

@@ -8,6 +8,8 @@ import threading
 
 import structlog
 
+from pipeline.broker.reasons import why
+
 log = structlog.get_logger(__name__)
 
 
@@ -22,8 +24,8 @@ class Outage:
         """Note that a queue is not read: the broker is out of reach, or the queue was deleted."""
         with self._lock:
             if not self._missing:
-                why = str(error).partition("\n")[0][:200]
-                log.warning("not-reading", queue=queue, error=type(error).__name__, why=why)
+                said = {"error": type(error).__name__, "why": why(error)}
+                log.warning("not-reading", queue=queue, **said)
             self._missing.add(queue)
 
     def over(self, queue: str) -> None:

@@ -9,6 +9,7 @@ from pika.delivery_mode import DeliveryMode
 
 from pipeline.broker.limit import TROUBLE, NoAnswer, close, limit
 from pipeline.broker.properties import read_carefully
+from pipeline.broker.reasons import why
 from pipeline.broker.tls import url_parameters
 from pipeline.errors import BrokerUnavailable
 
@@ -85,7 +86,7 @@ class Publisher:
         except TROUBLE as error:
             self.close()
             if not used:
-                raise BrokerUnavailable(f"{type(error).__name__} for queue {queue}") from error
+                raise BrokerUnavailable(f"queue {queue}: {why(error)}") from error
             self.publish(queue, octets, headers, durable=durable)
 
     def close(self) -> None:

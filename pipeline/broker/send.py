@@ -31,11 +31,11 @@ def sender(broker: Broker) -> Send:
     return send
 
 
-def wake(send: Send, stage: Stage) -> bool:
-    """Wake a stage of one's own side; return whether the broker took the wake-up."""
+def wake(send: Send, stage: Stage) -> BrokerUnavailable | None:
+    """Wake a stage of one's own side; return why the broker did not take the wake-up, if so."""
     try:
         send(stage, WakeUp())
     except BrokerUnavailable as error:
         log.debug("wake-up-lost", stage=stage.name, error=str(error))
-        return False
-    return True
+        return error
+    return None

@@ -66,8 +66,15 @@ def list_(directory: Path, limit: int, as_json: bool, **wanted: object) -> None:
 )
 @json_option
 def verify_(directory: Path, files: tuple[Path, ...], key: str | None, as_json: bool) -> int:
-    """Prove that nothing was changed, removed or inserted since any checkpoint that was kept."""
-    trusted = _trusted(key) if key else load_verifiers(directory / PUBLIC)
+    """Prove that nothing in the log was changed.
+
+    That is: changed, removed or inserted before any checkpoint that was kept. The exit code is 1 when
+    something was.
+    """
+    own = directory / PUBLIC
+    if key is None and not own.exists():
+        raise SettingsError(own, "", "there is no such file; name the log's verifier key by --key")
+    trusted = _trusted(key or str(own))
     latest = directory / load_signer(directory).checkpoints / LATEST
     kept: list[Source] = [
         (str(file), signed)
@@ -85,7 +92,11 @@ def verify_(directory: Path, files: tuple[Path, ...], key: str | None, as_json: 
 @click.argument("wanted", metavar="REQUEST_ID|SERIAL")
 @config_option("DIR/signer")
 def prove(wanted: str, directory: Path) -> int:
-    """Write a proof that a certificate is in the audit, for `check-proof`."""
+    """Write a proof that a certificate is on record.
+
+    It goes to standard output, for `check-proof`. The exit code is 5 when its entry is in no signed
+    checkpoint yet.
+    """
     with signer_database(directory) as database:
         try:
             made = proof.prove(database, wanted)
@@ -130,7 +141,10 @@ def check_proof(file: Path, key: str, certificate: Path | None, as_json: bool) -
 @config_option("DIR/signer")
 @json_option
 def new_key(directory: Path, as_json: bool) -> None:
-    """Make a key that signs checkpoints, where there is none (any more)."""
+    """Make a key that signs checkpoints.
+
+    Only where there is none (any more).
+    """
     load_signer(directory)
     if (directory / "audit.key").exists():
         raise HttpcaError(f"{directory / 'audit.key'} exists; move it away first")
@@ -166,9 +180,12 @@ def _sentences(report: Report) -> str:
         f"{report.size} entries, root {report.root}; {report.checkpoints} checkpoints and"
         f" {report.certificates} certificates agree; {report.waiting} entries have no place yet."
     )
-    lines.append(
-        f"{len(report.findings) + report.more} things are wrong."
-        if report.findings
-        else "Nothing was changed, removed or inserted."
-    )
+    if report.findings:
+        lines.append(f"{len(report.findings) + report.more} things are wrong.")
+    elif report.checkpoints:
+        lines.append(
+            "Nothing was changed, removed or inserted before the newest of these checkpoints."
+        )
+    else:
+        lines.append("There is no checkpoint to compare with, so this proves nothing yet.")
     return "\n".join(lines)

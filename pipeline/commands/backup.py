@@ -90,9 +90,12 @@ def restore(
         raise click.UsageError("--config says where to; or only --check the file")
     wanted = restoring.Wanted(file, directory, database_only)
     manifest = restoring.restore(wanted, _database_of, _then)
-    lines = [f"Restored {_what(manifest)}."]
+    lines = [f"Restored {_what(manifest, folder=not database_only)}."]
     if manifest.database is not None:
-        lines.append(f"Bring it up to date: httpca migrate --config {directory}")
+        lines.append(
+            f"Bring it up to date: httpca migrate --config {directory}, or the folder"
+            f" owner/{manifest.role} where accounts have rights of their own."
+        )
     answer(
         as_json,
         _facts(file, manifest) | {"suspended": manifest.role == "signer"},
@@ -127,10 +130,12 @@ def _then(manifest: "Manifest") -> "Sequence[UpdateBase]":
     return note(manifest.made_at, operator(), now())
 
 
-def _what(manifest: "Manifest") -> str:
-    parts = [f"the folder of role {manifest.role} ({len(manifest.files)} files)"]
+def _what(manifest: "Manifest", *, folder: bool = True) -> str:
+    role = f"of role {manifest.role}"
+    parts = [f"the folder {role} ({len(manifest.files)} files)"] if folder else []
     if manifest.database is not None:
-        parts.append(f"its database at revision {manifest.database.revision}")
+        whose = "its database" if folder else f"the database {role}"
+        parts.append(f"{whose} at revision {manifest.database.revision}")
     return f"{' and '.join(parts)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC"
 
 

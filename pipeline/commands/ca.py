@@ -53,7 +53,7 @@ def list_(directory: Path, as_json: bool) -> None:
 @config_option("DIR/signer")
 @json_option
 def check(directory: Path, as_json: bool) -> None:
-    """Load every issuing CA with its key, as a signer worker does at its start."""
+    """Load every issuing CA with its key, as a signer worker does."""
     from pipeline.run.signer_side import load_issuers
     from settings.signer import load_signer
 
@@ -81,17 +81,22 @@ def request(
     passphrase: str,
     as_json: bool,
 ) -> None:
-    """Make a key and a CSR for an issuing CA NAME, for the owner of a root to sign."""
+    """Make a key and a CSR for an issuing CA.
+
+    The owner of a root signs it, and then `httpca ca import` takes the certificate.
+    """
     from cryptography import x509
 
     from pipeline.setup.issuing import KeyWish, make_csr
 
     try:
         read = x509.Name.from_rfc4514_string(subject)
-    except ValueError as error:
+    except ValueError:
+        read = x509.Name([])
+    if not list(read):  # RFC 5280 section 4.1.2.4: a CA has a name
         raise click.BadParameter(
-            f"is no name as in RFC 4514: {error}", param_hint="--subject"
-        ) from None
+            "is no name as in RFC 4514, such as CN=Issuing CA 2,O=Example", param_hint="--subject"
+        )
     source = _checked(passphrase)
     csr = make_csr(directory, name, read, KeyWish(kind, token, source))
     key = f" --key '{token}'" if token else ""
@@ -124,8 +129,10 @@ def import_(
     passphrase: str,
     as_json: bool,
 ) -> None:
-    """Check CERTIFICATE (PEM, with those above it up to below the root) and its key, and put them
-    into the folder."""
+    """Check an issuing CA's certificate and key, and take them in.
+
+    CERTIFICATE is PEM, with those above it up to below the root. Both are put into the folder.
+    """
     from pipeline.setup.issuing import as_toml, bring_in, settings_for
     from pipeline.signer.keys.uri import SCHEME
     from settings.issuer import THE_ONE

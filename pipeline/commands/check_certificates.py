@@ -11,6 +11,7 @@ from pipeline.commands.audit_listing import moment
 from pipeline.commands.options import answer, config_option, json_option
 from pipeline.commands.signer_database import signer_database
 from pipeline.crypto.visible import visible
+from pipeline.errors import SettingsError
 from pipeline.signer.audit.check_certificates import Report
 from pipeline.signer.audit.check_certificates import check_certificates as check
 
@@ -34,12 +35,14 @@ from pipeline.signer.audit.check_certificates import check_certificates as check
 def check_certificates(
     directory: Path, since: datetime | None, with_policy: bool, processes: int, as_json: bool
 ) -> int:
-    """Check again all that was ever issued: by record, profile, today's policy, and lints.
+    """Check again all that was ever issued.
 
-    The exit code is 1 when anything was found.
+    By record, profile, today's policy, and lints. The exit code is 1 when anything was found.
     """
     with signer_database(directory) as database:
         policy = directory / "policy.toml" if with_policy else None
+        if policy is not None and not policy.exists():
+            raise SettingsError(policy, "", "there is no such file; without it: --no-policy")
         report = check(database, policy, since, processes)
     answer(as_json, msgspec.to_builtins(report), _sentences(report))
     return 1 if report.findings else 0

@@ -1,8 +1,7 @@
 """`httpca dead-letters`: the messages that a side refused, and why."""
 
-import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +11,12 @@ from pipeline.crypto.visible import visible
 from pipeline.errors import HttpcaError
 from pipeline.stages import Role, stages_of
 from settings.common import EMBEDDED
-from settings.load import FILE, NOT_TOML
+from settings.role import read_role
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from pipeline.database.migrate import Side
 
 
 @click.group("dead-letters")
@@ -25,7 +29,10 @@ def dead_letters() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @json_option
 def list_(directory: Path, limit: int, as_json: bool) -> None:
-    """List refused messages with their reasons, the oldest first of each queue."""
+    """List refused messages with their reasons.
+
+    The oldest of each queue come first.
+    """
     url, queues = _side(directory)
     found = listed(url, queues, limit)
     lines = [
@@ -42,12 +49,12 @@ def list_(directory: Path, limit: int, as_json: bool) -> None:
 @config_option("DIR/SIDE")
 @json_option
 def show(letter_id: str, directory: Path, as_json: bool) -> None:
-    """Show a refused message with what it claims; ID as listed, or more of it."""
+    """Show a refused message with what it claims.
+
+    ID as listed, or more of it.
+    """
     url, queues = _side(directory)
-    letters = [one for one in listed(url, queues, 10_000) if one.id.startswith(letter_id)]
-    if not letters:
-        raise NothingFound(f"there is no dead letter {letter_id}")
-    letter = letters[0]
+    letter = _named(letter_id, url, queues)
     claims = {name: value for name, value in letter.claims.items() if name != "body"}
     lines = [
         f"Dead letter  {letter.id}",
@@ -69,12 +76,22 @@ def drop_(letter_id: str | None, everything: bool, directory: Path, as_json: boo
     if (letter_id is None) != everything:
         raise click.UsageError("give the ID of a dead letter, or --all")
     url, queues = _side(directory)
-    if _role(directory) is Role.SIGNER:
-        _record_drop(directory, letter_id or "all")
-    count = drop(url, queues, lambda one: everything or one.id.startswith(letter_id or " "))
-    if not count and not everything:
-        raise NothingFound(f"there is no dead letter {letter_id}")
+    which = None if letter_id is None else _named(letter_id, url, queues).id
+    _record_drop(directory, which or "all")
+    count = drop(url, queues, lambda one: which in (None, one.id))
     answer(as_json, {"dropped": count}, f"Dropped {count}.")
+
+
+def _named(beginning: str, url: str, queues: list[str]) -> DeadLetter:
+    """Return the one dead letter whose id begins so; the same message may have come several times."""
+    found = {one.id: one for one in listed(url, queues, 10_000) if one.id.startswith(beginning)}
+    if not found:
+        raise NothingFound(f"there is no dead letter {beginning}")
+    if len(found) > 1:
+        raise click.UsageError(
+            f"{beginning!r} is the beginning of {len(found)} ids; write more of it"
+        )
+    return found.popitem()[1]
 
 
 def _line(header: str) -> str:
@@ -86,13 +103,32 @@ def _record_drop(directory: Path, which: str) -> None:
     """No audit entry, no action: what an operator is about to drop is on record before."""
     from pipeline.clock import now
     from pipeline.commands.operators import operator
-    from pipeline.commands.signer_database import signer_database
     from pipeline.database.advance import record
-    from pipeline.signer.tables import audit
+    from pipeline.database.engine import open_database
+    from pipeline.database.migrate import check
 
-    with signer_database(directory) as database, database.write() as connection:
-        details = {"operator": operator(), "which": which}
-        record(connection, audit, "dead-letters-dropped", details, now())
+    url, side, audit = _record_of(directory)
+    database = open_database(url, pool_size=1)
+    try:
+        check(database, side, directory)
+        with database.write() as connection:
+            details = {"operator": operator(), "which": which}
+            record(connection, audit, "dead-letters-dropped", details, now())
+    finally:
+        database.dispose()
+
+
+def _record_of(directory: Path) -> "tuple[str, Side, Table]":
+    """Return the URL of the side's database, which side it is, and its audit."""
+    if _role(directory) is Role.WEB:
+        from pipeline.web.tables import audit as web_audit
+        from settings.web import load_web
+
+        return load_web(directory).database, "web", web_audit
+    from pipeline.signer.tables import audit
+    from settings.signer import load_signer
+
+    return load_signer(directory).database, "signer", audit
 
 
 def _summary(letter: DeadLetter) -> dict[str, Any]:
@@ -125,10 +161,7 @@ def _side(directory: Path) -> tuple[str, list[str]]:
 
 def _role(directory: Path) -> Role:
     """Read whose folder this is; the settings themselves are checked when they are loaded."""
-    try:
-        role = tomllib.loads((directory / FILE).read_text("utf-8")).get("role")
-    except (OSError, *NOT_TOML) as error:
-        raise HttpcaError(f"{directory / FILE}: cannot be read: {error}") from error
+    role = read_role(directory)
     if role not in (Role.WEB, Role.SIGNER):
         raise HttpcaError(f"{directory} is neither DIR/web nor DIR/signer")
     return Role(role)

@@ -32,10 +32,10 @@ def apply(
     rabbitmqctl: str | None,
     as_json: bool,
 ) -> None:
-    """Make databases, vhost and accounts, on those servers that an option names.
+    """Make databases, vhost and accounts on the servers.
 
-    An empty URL leaves it to psql's own variables. Doing it twice is harmless. The rights on the
-    tables come with `httpca migrate --config DIR/owner/SIDE`.
+    On those that an option names. An empty URL leaves it to psql's own variables. Doing it twice is
+    harmless. The rights on the tables come with `httpca migrate --config DIR/owner/SIDE`.
     """
     from pipeline.setup.grants import apply as applying
 
@@ -68,9 +68,10 @@ _passphrase = click.option(
 @_passphrase
 @json_option
 def approver(directory: Path, name: str, passphrase_file: Path | None, as_json: bool) -> None:
-    """Give the approver NAME, whose folder is in DIR/approvers, an account of their own.
+    """Give the approver NAME an account of their own.
 
-    `httpca grants apply` makes it on the servers. An approver who has one gets it anew.
+    Their folder is in DIR/approvers. `httpca grants apply` makes it on the servers. An approver who
+    has one gets it anew.
     """
     from pipeline.clock import now
     from pipeline.setup.grants import later
@@ -87,9 +88,10 @@ def approver(directory: Path, name: str, passphrase_file: Path | None, as_json: 
 @_passphrase
 @json_option
 def renew(directory: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Make the certificates for TLS anew, of servers and of accounts, as far as DIR has them.
+    """Make the certificates for TLS anew.
 
-    Install those of the servers, take the folders where they belong, and restart the processes.
+    Of servers and of accounts, as far as DIR has them. Install those of the servers, take the folders
+    where they belong, and restart the processes.
     """
     from pipeline.clock import now
     from pipeline.setup.grants import later

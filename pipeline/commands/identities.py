@@ -16,7 +16,7 @@ from pipeline.errors import SettingsError
 from pipeline.setup import identities, installation, listing, message_ca
 from pipeline.setup.grants import later
 from pipeline.setup.message_ca import MessageCa
-from settings.load import peek
+from settings.load import read
 from settings.passphrase import read_passphrase
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -165,7 +165,7 @@ def _authority(directory: Path, passphrase_file: Path | None) -> MessageCa:
 def _as_another(directory: Path, database: str | None, broker: str | None) -> tuple[str, str]:
     """Return database and broker as given, or as in the settings of another approver."""
     others = sorted((directory / "approvers").glob("*/settings.toml"))
-    found = peek(others[0].parent) if others else {}
+    found = read(others[0]) if others else {}
     database = database or str(found.get("signer_database", ""))
     broker = broker or str(found.get("broker", ""))
     if not database or not broker:

@@ -84,7 +84,10 @@ def list_(directory: Path, limit: int, as_json: bool) -> None:
 @config_option("DIR/signer")
 @json_option
 def check(directory: Path, wanted: tuple[str, ...], as_json: bool) -> int:
-    """Say whether keys are on the block list; the exit code is 1 when one of them is."""
+    """Say whether keys are on the block list.
+
+    The exit code is 1 when one of them is.
+    """
     with signer_database(directory) as database:
         rows = blocked_keys.find(database, _names(database, wanted))
     _answer(as_json, rows, "None of these keys is on the block list.")

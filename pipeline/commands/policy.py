@@ -88,8 +88,10 @@ def explain(
     directory: Path | None,
     as_json: bool,
 ) -> None:
-    """Say which rule would meet the CSR in a file (- for standard input), why, and what certificate
-    would come of it. Limits do not show: they depend on what else is asked for."""
+    """Say which rule would meet a CSR, and what would come of it.
+
+    CSR is a file, or - for standard input. Limits do not show: they depend on what else is asked for.
+    """
     if (file is None) == (directory is None):
         raise click.UsageError("say which policy: --policy FILE or --config DIR/signer")
     from pipeline.clock import now
@@ -126,9 +128,10 @@ def explain(
 )
 @json_option
 def diff(old: Path, new: Path, directory: Path, last: int, as_json: bool) -> None:
-    """Say which of the last real requests would meet another verdict under policy NEW than under OLD.
+    """Compare two policies on the last real requests.
 
-    Each is tried as it came, at the time when it came. Limits do not show. Nothing is changed.
+    Those are listed that would meet another verdict under policy NEW than under OLD. Each is tried as
+    it came, at the time when it came. Limits do not show. Nothing is changed.
     """
     from pipeline.commands.policy_diff import as_table, to_plain
     from pipeline.commands.signer_database import signer_database
@@ -145,7 +148,7 @@ def diff(old: Path, new: Path, directory: Path, last: int, as_json: bool) -> Non
 @config_option("DIR/signer")
 @json_option
 def status(directory: Path, as_json: bool) -> None:
-    """Say which policy the signer goes by, and what is wrong with its file, if anything is."""
+    """Say which policy is in force, and what is wrong with its file."""
     from pipeline.commands.policy_status import as_sentence, to_plain
     from pipeline.commands.signer_database import signer_database
     from pipeline.signer.policy_record import in_force

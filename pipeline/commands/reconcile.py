@@ -21,7 +21,8 @@ from settings.web import load_http
 def reconcile(export: TextIO, directory: Path, as_json: bool) -> None:
     """Take in the requests that the signer knows and this side forgot, after a restore.
 
-    EXPORT is what `httpca signer export` wrote. What became of them, the signer tells.
+    EXPORT is what `httpca signer export` wrote. What became of them, the signer tells. With accounts
+    of their own the folder is DIR/web-http, whose account writes requests.
     """
     database = open_database(load_http(directory).database, pool_size=1)
     try:

@@ -56,7 +56,7 @@ def list_(directory: Path, states: tuple[str, ...], limit: int, as_json: bool) -
 @config_option("DIR/signer")
 @json_option
 def show(request_id: str, directory: Path, as_json: bool) -> None:
-    """Show a request with its decisions, its certificate and its audit."""
+    """Show a request with decisions, certificate and audit."""
     with signer_database(directory) as database:
         found = whole(browse.whole(database, request_id))
     answer(as_json, found, as_page(found))
@@ -80,7 +80,10 @@ def retry(request_id: str, directory: Path, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; the requester is told.")
 @json_option
 def reject(request_id: str, directory: Path, reason: str, as_json: bool) -> None:
-    """Reject a request that failed, or that waits for its signature and is not being signed yet."""
+    """Reject a request that failed or waits for its signature.
+
+    One that is being signed already is not rejected any more.
+    """
     with signer_database(directory) as database:
         operate.reject(database, request_id, reason, operator(), now())
     found = {"id": request_id, "state": State.REJECTED, "reason": reason}
@@ -92,7 +95,10 @@ def reject(request_id: str, directory: Path, reason: str, as_json: bool) -> None
 @config_option("DIR/signer")
 @json_option
 def decisions(approver: str, directory: Path, as_json: bool) -> None:
-    """List every decision of an approver, on what, and what came of it, the newest first."""
+    """List an approver's decisions and what came of each.
+
+    The newest come first.
+    """
     with signer_database(directory) as database:
         rows = browse.decisions_by(database, approver)
     found = {"approver": approver, "decisions": [dict(row._mapping) for row in rows]}
@@ -111,7 +117,10 @@ def decisions(approver: str, directory: Path, as_json: bool) -> None:
 def re_evaluate_(
     request_ids: tuple[str, ...], all_waiting: bool, directory: Path, as_json: bool
 ) -> None:
-    """Put requests that wait for approval under the policy of now; decisions so far are voided."""
+    """Put waiting requests under the policy of now.
+
+    Decisions on them so far are voided.
+    """
     if bool(request_ids) == all_waiting:
         raise click.UsageError("say which requests: their ids, or --all-waiting")
     settings = load_signer(directory)

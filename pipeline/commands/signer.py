@@ -51,7 +51,10 @@ def export(directory: Path) -> None:
 @config_option("DIR/signer")
 @json_option
 def reconcile(held: TextIO, directory: Path, as_json: bool) -> None:
-    """Import what the web side holds (`httpca export`) after a restore, and let signing go on."""
+    """Learn what was done since a backup, and let signing go on.
+
+    EXPORT is what `httpca export` wrote on the web side, whole.
+    """
     issuers = load_issuers(load_signer(directory), directory, now, signs=False)
     with signer_database(directory) as database:
         done = imports.reconcile(database, issuers, held, operator(), now())

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline.clock import now
+from pipeline.commands.operators import operator
 from pipeline.commands.options import NothingFound, answer, config_option, json_option
 from pipeline.crypto.visible import visible
 from pipeline.database.engine import Database, open_database
@@ -28,7 +29,7 @@ def token() -> None:
 def create(name: str, directory: Path, as_json: bool) -> None:
     """Make a token for the requester NAME and show it, this once."""
     with _web_database(directory) as database:
-        text = tokens.create(database, name, now())
+        text = tokens.create(database, name, operator(), now())
     if not as_json:
         click.echo("This is shown once and kept nowhere:", err=True)
     answer(as_json, {"name": name, "token": text}, text)
@@ -60,7 +61,7 @@ def list_(directory: Path, as_json: bool) -> None:
 def revoke(name: str, directory: Path, as_json: bool) -> None:
     """Make the token of NAME useless from now on."""
     with _web_database(directory) as database:
-        changed = tokens.revoke(database, name, now())
+        changed = tokens.revoke(database, name, operator(), now())
     if changed:
         time.sleep(tokens.FRESH.total_seconds())  # until every process has asked again
     done = f"The token of {name} is revoked." if changed else f"{name} had no valid token."

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pipeline.crypto import jws, private_file
 from pipeline.crypto.certificates import certificate_from_pem, extension_of, public_key_of
-from pipeline.errors import MessageRefused, SettingsError
+from pipeline.errors import MessageRefused, SettingsError, in_words
 from pipeline.stages import Role
 
 APPROVER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -106,7 +106,9 @@ def load(certificate_file: Path, key_file: Path, passphrase: bytes | None = None
     try:
         certificate = read_certificate(certificate_from_pem(certificate_file.read_bytes()))
     except (OSError, ValueError) as error:
-        raise SettingsError(certificate_file, "", f"no message certificate: {error}") from error
+        raise SettingsError(
+            certificate_file, "", f"no message certificate: {in_words(error)}"
+        ) from error
     try:
         pem = private_file.read(key_file)
     except OSError as error:

@@ -27,7 +27,7 @@ from pipeline.crypto.certificates import (
     public_key_of,
 )
 from pipeline.crypto.identity import MessageCertificate, Sender, read_certificate
-from pipeline.errors import MessageRefused, SettingsError
+from pipeline.errors import MessageRefused, SettingsError, in_words
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +160,7 @@ class Trust:
                 else:
                     senders.append(read_certificate(certificate))
             except Exception as error:  # noqa: BLE001 - whatever is in one file, the others count
-                problem = f"this is no message certificate: {error}"
+                problem = f"this is no message certificate: {in_words(error)}"
                 problems.append(SettingsError(file, "", problem))
         return authorities, senders
 

@@ -12,7 +12,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from pipeline.actors.patience import is_infrastructure
+from pipeline.actors.patience import first_line, is_infrastructure
 from pipeline.clock import now
 
 log = structlog.get_logger(__name__)
@@ -75,5 +75,6 @@ class _Steady:
     def _out_of_reach(self, error: Exception) -> None:
         self._since = self._since or time.monotonic()
         if not self._said and time.monotonic() - self._since >= SAID_AFTER:
-            log.warning("clock-waits", job=self._name, error=type(error).__name__)
+            said = {"error": type(error).__name__, "why": first_line(error)}
+            log.warning("clock-waits", job=self._name, **said)
             self._said = True

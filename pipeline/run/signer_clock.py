@@ -22,7 +22,7 @@ from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
 from pipeline.database.tries import Tries
-from pipeline.errors import BrokerUnavailable, SettingsError
+from pipeline.errors import SettingsError
 from pipeline.messages import OutcomeBatch
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.reminding import remind
@@ -235,15 +235,15 @@ class SignerClock:
         Raises:
             BrokerUnavailable: it does not; so this comes again soon.
         """
-        broker_ok = wake(self.side.send, TRANSMIT)
+        trouble = wake(self.side.send, TRANSMIT)
         side = self.side
         beat(
             side.database,
             heartbeats,
             PROCESS,
             side.now(),
-            broker_ok=broker_ok,
+            broker_ok=trouble is None,
             certificates=side.certificates(),
         )
-        if not broker_ok:
-            raise BrokerUnavailable("the broker did not take a wake-up")
+        if trouble is not None:
+            raise trouble

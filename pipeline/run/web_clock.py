@@ -21,7 +21,6 @@ from pipeline.database.engine import open_database
 from pipeline.database.heartbeat import beat, forget
 from pipeline.database.migrate import check
 from pipeline.database.tries import Tries
-from pipeline.errors import BrokerUnavailable
 from pipeline.run.exposed import warn_of_exposed
 from pipeline.run.gathering import gather
 from pipeline.run.schedule import schedule
@@ -137,18 +136,18 @@ class WebClock:
         Raises:
             BrokerUnavailable: it does not; so this comes again soon.
         """
-        broker_ok = wake(self.side.send, RELAY)
+        trouble = wake(self.side.send, RELAY)
         side = self.side
         beat(
             side.database,
             heartbeats,
             PROCESS,
             side.now(),
-            broker_ok=broker_ok,
+            broker_ok=trouble is None,
             certificates=side.certificates(),
         )
-        if not broker_ok:
-            raise BrokerUnavailable("the broker did not take a wake-up")
+        if trouble is not None:
+            raise trouble
 
     def tidy(self) -> None:
         """Delete what may be deleted: old idempotency keys, heartbeats of processes long gone."""

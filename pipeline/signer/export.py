@@ -5,12 +5,13 @@ web side asks for that as it always does, and gets it signed.
 """
 
 import base64
-import json
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import select
 
 from pipeline.database.engine import Database
+from pipeline.database.export import written
 from pipeline.signer.tables import requests, submissions
 
 AT_ONCE = 500
@@ -18,6 +19,10 @@ AT_ONCE = 500
 
 def lines(database: Database) -> Iterator[str]:
     """Return every request that the signer knows, oldest first."""
+    return written(_found(database))
+
+
+def _found(database: Database) -> Iterator[dict[str, Any]]:
     statement = (
         select(
             requests.c.id,
@@ -37,4 +42,4 @@ def lines(database: Database) -> Iterator[str]:
             found = dict(row._mapping)
             found["submitted_at"] = row.submitted_at.isoformat()
             found["csr"] = base64.b64encode(row.csr).decode("ascii")
-            yield json.dumps(found, sort_keys=True)
+            yield found

@@ -27,6 +27,7 @@ from pipeline.crypto.certificates import (
 from pipeline.crypto.csr import Csr
 from pipeline.database.advance import Move, admit, advance, record
 from pipeline.database.engine import AnyRow, Database
+from pipeline.database.export import numbered
 from pipeline.errors import HttpcaError, RequesterError
 from pipeline.messages import Der, RequestId, Revision, Time
 from pipeline.signer import issued_names, operate
@@ -67,9 +68,10 @@ def reconcile(
 
     Raises:
         NotImported: a line is not of an export, or a certificate is not ours.
+        NotWhole: the export breaks off, so that it is not known what else was done.
     """
     done: Counter[str] = Counter()
-    for number, line in enumerate(lines, start=1):
+    for number, line in numbered(lines):
         try:
             held = msgspec.json.decode(line, type=Held)
             with database.write() as connection:

@@ -4,12 +4,13 @@ One JSON object a line: a request, its submission, and its certificate with the 
 """
 
 import base64
-import json
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import select
 
 from pipeline.database.engine import Database
+from pipeline.database.export import written
 from pipeline.web.tables import certificates, requests, submissions
 
 AT_ONCE = 500
@@ -17,6 +18,10 @@ AT_ONCE = 500
 
 def lines(database: Database) -> Iterator[str]:
     """Return every request that the signer was told of or told us of, oldest first."""
+    return written(_found(database))
+
+
+def _found(database: Database) -> Iterator[dict[str, Any]]:
     statement = (
         select(
             requests.c.id,
@@ -45,4 +50,4 @@ def lines(database: Database) -> Iterator[str]:
             for octets in ("csr", "certificate"):
                 if found[octets] is not None:
                     found[octets] = base64.b64encode(found[octets]).decode("ascii")
-            yield json.dumps(found, sort_keys=True)
+            yield found

@@ -163,6 +163,8 @@ def problem(slug: str) -> ResponseReturnValue:
 
 
 def _form(filled: Filled, error: RequesterError | None = None) -> ResponseReturnValue:
+    if error is not None and error.slug == "private-key-sent":
+        filled = filled.with_csr("")  # a page with a key in it would be one more copy
     page = render_template(
         "form.html",
         filled=filled,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from pipeline.database.advance import admit, record
 from pipeline.database.engine import Database
+from pipeline.database.export import numbered
 from pipeline.errors import HttpcaError
 from pipeline.messages import Der, Name, RequestId, Sentence, Time
 from pipeline.states import State
@@ -47,9 +48,10 @@ def reconcile(
 
     Raises:
         NotLearnt: a line is not of an export.
+        NotWhole: the export breaks off.
     """
     done: Counter[str] = Counter()
-    for number, line in enumerate(lines, start=1):
+    for number, line in numbered(lines):
         try:
             known = msgspec.json.decode(line, type=Known)
         except (msgspec.DecodeError, RecursionError) as error:

@@ -49,7 +49,7 @@ class Token:
     revoked_at: datetime | None
 
 
-def create(database: Database, name: str, now: datetime) -> str:
+def create(database: Database, name: str, operator: str, now: datetime) -> str:
     """Make a token for the requester ``name``; return its text, which is kept nowhere.
 
     A requester whose token was revoked gets a new one, and with it their requests again.
@@ -74,7 +74,8 @@ def create(database: Database, name: str, now: datetime) -> str:
             )
             if not renewed.rowcount:
                 connection.execute(insert(table).values(name=name, **values))
-            record(connection, tables.audit, "token-created", {"name": name}, now)
+            details = {"operator": operator, "name": name}
+            record(connection, tables.audit, "token-created", details, now)
     except IntegrityError as error:
         raise TokenError(f"{name!r} has a token already; revoke it first") from error
     return text
@@ -88,7 +89,7 @@ def listed(database: Database) -> list[Token]:
         return [Token(*row) for row in connection.execute(statement)]
 
 
-def revoke(database: Database, name: str, now: datetime) -> bool:
+def revoke(database: Database, name: str, operator: str, now: datetime) -> bool:
     """Make the token of ``name`` useless from now on; return False when it was so before.
 
     Raises:
@@ -102,7 +103,8 @@ def revoke(database: Database, name: str, now: datetime) -> bool:
             .values(revoked_at=now)
         )
         if revoked.rowcount:
-            record(connection, tables.audit, "token-revoked", {"name": name}, now)
+            details = {"operator": operator, "name": name}
+            record(connection, tables.audit, "token-revoked", details, now)
             return True
         known = connection.execute(select(table.c.name).where(table.c.name == name)).first()
     if known is None:

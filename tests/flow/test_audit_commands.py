@@ -45,7 +45,7 @@ def test_an_auditor_verifies_with_what_they_kept(
     assert (code, found["verified"], found["checkpoints"]) == (0, True, 3)
     assert found["certificates"] == 1
     code, out, _ = run(capsys, "audit", "verify", "--config", signer)
-    assert "Nothing was changed, removed or inserted." in out
+    assert "Nothing was changed, removed or inserted before the newest of these check" in out
 
     with world.signer_database.write() as connection:
         unlock(connection)
@@ -56,6 +56,30 @@ def test_an_auditor_verifies_with_what_they_kept(
     assert code == 1
     assert "WRONG (changed): entry 2 (leaf 1) is not what was sequenced" in out
     assert "1 things are wrong." in out
+
+
+def test_without_a_checkpoint_nothing_is_proved(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signer = world.directory / "signer"
+    issue(world, "a.test")
+    code, out, _ = run(capsys, "audit", "verify", "--config", signer)
+    assert (code, out.splitlines()[-1]) == (
+        0,
+        "There is no checkpoint to compare with, so this proves nothing yet.",
+    )
+
+
+def test_who_has_no_key_or_policy_is_told_the_option(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signer = world.directory / "signer"
+    (signer / "audit.vkey").unlink()
+    (signer / "policy.toml").unlink()
+    for verb, option in (("verify", "--key"), ("check-certificates", "--no-policy")):
+        code, _, err = run(capsys, "audit", verb, "--config", signer)
+        assert (code, option in err) == (1, True)
+    assert run(capsys, "audit", "check-certificates", "--no-policy", "--config", signer)[0] == 0
 
 
 def test_the_web_sides_list_serves_as_kept_checkpoints(

@@ -8,11 +8,14 @@ from sqlalchemy import delete, insert, select
 
 from pipeline.database import advance
 from pipeline.database.engine import Database
+from pipeline.database.export import NotWhole
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import admission, operate
 from pipeline.signer import tables as signer_tables
+from pipeline.signer.export import lines as signer_lines
 from pipeline.signer.reconcile import NotImported, end_suspension, reconcile
 from pipeline.web.export import lines
+from pipeline.web.reconcile import reconcile as web_reconcile
 from tests import factories
 from tests.flow.audit_log import lock, unlock
 from tests.flow.world import World
@@ -171,6 +174,27 @@ def test_importing_again_changes_nothing_more(world: World) -> None:
     assert world.snapshot() == before
 
 
+def test_a_signer_does_not_take_half_an_export_for_all(world: World) -> None:
+    """It would sign anew what it was not told of."""
+    backup = back_up(world.signer_database)
+    world.submit("one.test", run=True)
+    world.submit("two.test", run=True)
+    one, two, end = lines(world.web_database)
+    restore(world.signer_database, backup)
+    for cut in ([], [one, two], [one, end], [end], [one, two, end, end]):
+        with pytest.raises(NotWhole):
+            reconcile(world.signer_database, world.signer.issuers, cut, "operator", world.time())
+
+
+def test_a_web_side_does_not_take_half_an_export_for_all(world: World) -> None:
+    world.submit("one.test", run=True)
+    exported = list(signer_lines(world.signer_database))
+    for cut in ([], exported[:-1], exported[-1:], ['{"end": []}']):
+        with pytest.raises(NotWhole):
+            web_reconcile(world.web_database, cut, "operator", world.time())
+    assert web_reconcile(world.web_database, exported, "operator", world.time()) == {"known": 1}
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -187,7 +211,7 @@ def test_importing_again_changes_nothing_more(world: World) -> None:
 def test_what_is_not_ours_is_not_imported(spoil: Any, why: str, world: World) -> None:
     backup = back_up(world.signer_database)
     request = world.submit("host.test", run=True)
-    (line,) = lines(world.web_database)
+    line, _ = lines(world.web_database)
     restore(world.signer_database, backup)
 
     with pytest.raises(NotImported, match=why):
@@ -201,7 +225,7 @@ def test_a_certificate_of_another_request_s_key_is_not_imported(world: World) ->
     backup = back_up(world.signer_database)
     world.submit("host.test", run=True)
     world.submit(csr=factories.csr(names=["DNS:other.test"], key_kind="ec:P-384"), run=True)
-    first, second = (json.loads(line) for line in lines(world.web_database))
+    first, second, _ = (json.loads(line) for line in lines(world.web_database))
     restore(world.signer_database, backup)
 
     with pytest.raises(NotImported, match="another key"):

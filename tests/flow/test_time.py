@@ -1,5 +1,6 @@
 """Clocks that are wrong, and requests that are old."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,10 @@ from pipeline.actors.patience import Patience
 from pipeline.actors.signer.sign import sign
 from pipeline.crypto.envelope import Received
 from pipeline.crypto.identity import Sender
+from pipeline.errors import BrokerUnavailable
 from pipeline.messages import WakeUp
+from pipeline.run.signer_clock import SignerClock
+from pipeline.run.web_clock import WebClock
 from pipeline.signer import authority
 from pipeline.signer import tables as signer_tables
 from pipeline.stages import SIGN, Role
@@ -135,3 +139,23 @@ def test_both_clocks_say_in_time_and_in_their_heartbeat_what_of_ours_ends(world:
                 )
             )
         assert {one["use"] for one in told} >= {"own", "trusted", "message-ca"}
+
+
+def test_a_clock_without_a_broker_says_so_in_its_heartbeat_and_why_in_its_error(
+    world: World,
+) -> None:
+    def away(*_: object) -> None:
+        raise BrokerUnavailable("Connection refused")
+
+    for clock, database, table in (
+        (WebClock(replace(world.web, send=away)), world.web_database, web_tables.heartbeats),
+        (
+            SignerClock(replace(world.signer, send=away)),
+            world.signer_database,
+            signer_tables.heartbeats,
+        ),
+    ):
+        with pytest.raises(BrokerUnavailable, match="Connection refused"):
+            clock.heartbeat()
+        with database.read() as connection:
+            assert connection.scalars(select(table.c.broker_ok)).all() == [False]

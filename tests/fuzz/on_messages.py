@@ -18,6 +18,7 @@ from pipeline.broker.dead_letters import DeadLetter
 from pipeline.broker.properties import CarefulProperties
 from pipeline.crypto import identity, jws
 from pipeline.crypto.envelope import Envelope
+from pipeline.database.export import written
 from pipeline.errors import MessageRefused
 from pipeline.messages import SubmissionBatch
 from pipeline.stages import DECIDE, DELIVER, POLICY, STAGES, Role, Stage
@@ -82,8 +83,8 @@ class Stages:
             for stage, place in zip(STAGED, ("web", "approvers/approver", "signer"), strict=True)
         }
         known = Known(KNOWN_ID, None, self.world.time(), factories.csr(), "server", "api", "")
-        line = msgspec.json.encode(known).decode()
-        reconcile(self.world.web_database, [line], "fuzz", self.world.time())
+        lines = written([msgspec.to_builtins(known)])
+        reconcile(self.world.web_database, lines, "fuzz", self.world.time())
 
     def take(self, stage: Stage, body: bytes) -> None:
         """Sign a body, pass it through the gate, and let its stage have it.

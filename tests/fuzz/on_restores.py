@@ -31,9 +31,12 @@ def read_backup(octets: bytes) -> None:
 
 
 def read_export(octets: bytes) -> None:
-    """Take lines for an export: of the signer to the web side, or the other way round."""
+    """Take lines for an export: of the signer to the web side, or the other way round; whole, or as
+    they are."""
     world = stages().world
-    lines = io.StringIO(octets[1:].decode("utf-8", "replace"))
+    lines = list(io.StringIO(octets[1:].decode("utf-8", "replace")))
+    if octets and not octets[0] & 2:
+        lines.append(f'{{"end": {len(lines)}}}')
     if octets and octets[0] & 1:
         web_reconcile.reconcile(world.web_database, lines, "fuzz", world.time())
     else:
@@ -52,6 +55,6 @@ EXPORT: Final = Target(
     "export",
     read_export,
     (HttpcaError,),
-    ("pipeline.web.reconcile", "pipeline.signer.reconcile"),
+    ("pipeline.web.reconcile", "pipeline.signer.reconcile", "pipeline.database.export"),
     mutators.after_byte(mutators.json_value),
 )

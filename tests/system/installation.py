@@ -35,11 +35,13 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **coverage, "PATH": path, "PYTHONUNBUFFERED": "1", **more}
 
 
-def httpca(*arguments: str | Path, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
-    """Run an ``httpca`` command; its exit code is the caller's to judge."""
+def httpca(
+    *arguments: str | Path, timeout: float = 120.0, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run an ``httpca`` command, with further variables; its exit code is the caller's to judge."""
     return subprocess.run(
         [COMMANDS / "httpca", *arguments],
-        env=environment(),
+        env=environment(**variables),
         cwd=ROOT,
         capture_output=True,
         text=True,

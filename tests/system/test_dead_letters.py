@@ -3,6 +3,7 @@
 import json
 
 import pika
+import psycopg
 
 from pipeline.broker.publisher import open_publisher
 from pipeline.broker.rabbitmq import REASON, REFUSED_AT
@@ -56,6 +57,35 @@ def test_what_the_broker_s_owner_writes_into_a_dead_letter_does_not_move_the_cur
     assert "[2J" in shown
 
 
+def test_only_one_message_is_dropped_by_its_id_and_the_audit_says_which(
+    installation: Installation,
+) -> None:
+    side = installation.directory / "web"
+    publisher = open_publisher(installation.broker)
+    for number in range(17):  # of so many ids two begin alike
+        publisher.publish("web.deliver", b"rubbish %d" % number)
+    publisher.close()
+    while len(found := _list(installation, "web")) < 17:
+        pass
+    digits = [letter["id"][0] for letter in found]
+    twice = next(digit for digit in digits if digits.count(digit) > 1)
+
+    refused = httpca("dead-letters", "drop", twice, "--config", side)
+    assert refused.returncode == 2
+    assert f"the beginning of {digits.count(twice)} ids" in refused.stderr
+    assert _list(installation, "web") == found
+
+    done(httpca("dead-letters", "drop", found[0]["id"][:16], "--config", side))
+    assert _list(installation, "web") == found[1:]
+    done(httpca("dead-letters", "drop", "--all", "--config", side))
+    url = installation.database_urls["web"]
+    with psycopg.connect(url.replace("postgresql+psycopg:", "postgresql:", 1)) as connection:
+        details = connection.execute(
+            "SELECT details FROM audit WHERE event = 'dead-letters-dropped' ORDER BY id"
+        ).fetchall()
+    assert [one["which"] for (one,) in details] == [found[0]["id"], "all"]
+
+
 def test_one_says_which_to_drop(installation: Installation) -> None:
     refused = httpca("dead-letters", "drop", "--config", installation.directory / "signer")
 
@@ -63,8 +93,8 @@ def test_one_says_which_to_drop(installation: Installation) -> None:
     assert "--all" in refused.stderr
 
 
-def _list(installation: Installation) -> list[dict[str, str]]:
-    side = installation.directory / "signer"
+def _list(installation: Installation, name: str = "signer") -> list[dict[str, str]]:
+    side = installation.directory / name
     found = json.loads(done(httpca("dead-letters", "list", "--json", "--config", side)))
     letters: list[dict[str, str]] = found["dead_letters"]
     return letters

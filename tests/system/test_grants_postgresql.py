@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -251,6 +252,22 @@ def test_migrate_names_the_role_that_is_not_there_and_changes_nothing(guarded: G
     assert "httpca grants apply" in failed.stderr
     with connect(guarded, "web-http") as connection:
         assert may(connection, "SELECT 1 FROM requests LIMIT 0")
+
+
+@pytest.mark.parametrize("folder", OWNERS)
+def test_a_database_that_was_there_before_becomes_the_owner_s(
+    folder: str, guarded: Guarded
+) -> None:
+    name = guarded.databases[Path(folder).name]
+    administrator = guarded.postgresql.url().replace("postgresql+psycopg:", "postgresql:", 1)
+    with psycopg.connect(administrator, autocommit=True) as connection:
+        database = sql.Identifier(name)
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(database))
+    refused = httpca("migrate", "--config", guarded.directory / folder)
+    assert "permission denied for database" in refused.stderr
+    grants = guarded.directory / "setup" / "grants"
+    done(httpca("grants", "apply", grants, "--postgresql", administrator))
+    done(httpca("migrate", "--config", guarded.directory / folder))
 
 
 @pytest.mark.parametrize("folder", OWNERS)

@@ -26,6 +26,7 @@ from settings.web import WebSettings, load_web
 from tests import factories
 from tests.servers.ports import LOOPBACK, free_port
 from tests.system.guarded import FOLDERS, Guarded
+from tests.system.installation import done, httpca
 from tests.system.tls_servers import postgresql, rabbitmq
 
 NOT_FOR_EVER = 120.0
@@ -262,6 +263,25 @@ def test_nobody_who_cannot_prove_the_database_s_name_gets_a_password(
     elsewhere = options(guarded, "signer").replace(f"@{LOOPBACK}:", "@another.example:")
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
         psycopg.connect(f"{elsewhere}&hostaddr={quote(LOOPBACK)}")
+
+
+@pytest.mark.parametrize("side", ["web", "signer"])
+def test_a_backup_takes_the_account_of_the_tables_owner(
+    side: str, guarded: Guarded, tmp_path: Path
+) -> None:
+    command = ("backup", tmp_path / "side.tar", "--config", guarded.directory / side)
+    refused = httpca(*command)
+    assert refused.returncode == 1
+    assert "takes the account that owns the tables" in refused.stderr
+
+    owner, variable = guarded.directory / "owner" / side, f"HTTPCA_{side.upper()}"
+    variables = {
+        f"{variable}_DATABASE": guarded.settings(f"owner/{side}")["database"],
+        f"{variable}_TLS_CERTIFICATE": str(owner / "transport.pem"),
+        f"{variable}_TLS_KEY": str(owner / "transport.key"),
+    }
+    done(httpca(*command, **variables))
+    assert "is whole" in done(httpca("restore", tmp_path / "side.tar", "--check"))
 
 
 def test_a_process_says_which_file_is_missing(guarded: Guarded, tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def side(servers: Servers, side: str, accounts: Iterable[Account]) -> str:
     )
     lines += [
         _unless_there("DATABASE", database, create),
+        # It may have been there before, as after `createdb`: whose tables it holds must get in.
+        f"ALTER DATABASE {_name(database)} OWNER TO {_name(owner)};",
         f"REVOKE ALL ON DATABASE {_name(database)} FROM PUBLIC;",
         f"GRANT CONNECT ON DATABASE {_name(database)} TO {everybody};",
         "",

@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, in_words
 
 TlsChoice = Literal["made", "yours", "none"]
 """Whether connections have TLS: with certificates that set-up makes, or yours; or not at all."""
@@ -38,7 +38,7 @@ class Servers:
     def check(self, command: str) -> None:
         """Raise ``SettingsError``, which names the option, when something here cannot be."""
         for option, address in (
-            ("--web-postgresql", self.web_postgresql),
+            ("--postgresql" if self.one_postgresql else "--web-postgresql", self.web_postgresql),
             ("--signer-postgresql", self.signer_postgresql),
             *(("--rabbitmq", address) for address in self.brokers),
         ):
@@ -106,4 +106,4 @@ def load(folder: Path) -> Servers:
         problem = "there is no such file; `httpca setup DIR --postgresql … --rabbitmq …` makes it"
         raise SettingsError(file, "", problem) from error
     except (OSError, msgspec.DecodeError) as error:
-        raise SettingsError(file, "", f"cannot be read: {error}") from error
+        raise SettingsError(file, "", f"cannot be read: {in_words(error)}") from error

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pipeline.crypto.certificates import certificate_from_pem
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, in_words
 from pipeline.setup import files, own_ca
 
 LIFETIME: Final = timedelta(days=2 * 365)
@@ -57,7 +57,9 @@ def read_ca(certificate: Path, key: Path, passphrase: bytes | None) -> Certified
         private = load_pem_private_key(key.read_bytes(), passphrase)
         found = certificate_from_pem(certificate.read_bytes())
     except (OSError, ValueError, TypeError) as error:
-        raise SettingsError(key, "", f"the transport CA cannot be read: {error}") from error
+        raise SettingsError(
+            key, "", f"the transport CA cannot be read: {in_words(error)}"
+        ) from error
     if not isinstance(private, EllipticCurvePrivateKey):
         raise SettingsError(key, "", "is not the key of a transport CA, which is on P-256")
     return Certified(found, private)

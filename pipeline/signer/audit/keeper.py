@@ -55,7 +55,7 @@ class Keeper:
 
         Raises:
             SettingsError: the checkpoint that was kept last cannot be read.
-            OSError: the folder of checkpoints cannot be written.
+            NotKept: the folder of checkpoints cannot be written.
         """
         latest = self.kept.read(LATEST)  # before the head, which is never older then
         with self._side.database.read() as connection:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from pipeline.crypto import public_keys
+from pipeline.crypto import private_file, public_keys
 from pipeline.errors import SettingsError
 from pipeline.signer.keys import CA_KEYS, SignatureHash, signature_hash_for
 
@@ -92,11 +92,11 @@ def load(path: Path, passphrase: bytes | None) -> FileKey:
     """Read a key from a file.
 
     Raises:
-        SettingsError: the file is not there or not a key, or the passphrase is missing, wrong or
-            not needed.
+        SettingsError: the file is not there or not a key, others than its owner have rights to it,
+            or the passphrase is missing, wrong or not needed.
     """
     try:
-        pem = path.read_bytes()
+        pem = private_file.read(path)
     except OSError as error:
         raise SettingsError(path, "", f"the CA key cannot be read: {error.strerror}") from None
     try:

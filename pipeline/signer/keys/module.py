@@ -108,8 +108,9 @@ class Module:
             try:
                 self._library = pkcs11.lib(self.path)
             except PKCS11Error as error:
+                why = str(error) or type(error).__name__
                 raise TokenRefused(
-                    f"the PKCS #11 module {self.path} cannot be loaded: {error}"
+                    f"the PKCS #11 module {self.path} cannot be loaded: {why}"
                 ) from error
         return self._library
 

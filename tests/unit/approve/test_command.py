@@ -53,6 +53,11 @@ def test_list_says_that_nothing_waits(folder: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "Nothing waits for approval.\n")
 
 
+def test_a_variable_names_the_folder(folder: Path) -> None:
+    result = CliRunner().invoke(approve, ["list"], env={"HTTPCA_APPROVER": str(folder)})
+    assert (result.exit_code, result.stdout) == (0, "Nothing waits for approval.\n")
+
+
 def test_list_shows_what_waits_and_says_how_much_more(world: World, folder: Path) -> None:
     for hours in range(3):
         world.add(created_at=NOON + timedelta(hours=hours))

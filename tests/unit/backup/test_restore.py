@@ -103,6 +103,7 @@ def test_nothing_is_written_over_a_database_that_is_there(ca: Path, capsys: Outp
     for database in (ca / "signer" / "data").glob("*.db*"):
         database.unlink()
     assert main(arguments) == 0
+    assert "Restored the database of role signer at revision" in capsys.readouterr().out
     assert main(["signer", "resume", "--config", str(ca / "signer")]) == 0
 
 

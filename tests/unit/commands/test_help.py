@@ -55,7 +55,9 @@ def test_every_command_explains_itself(capsys: Output) -> None:
     assert ("run", "signer-clock") in commands
     for path in commands:
         assert main([*path, "--help"]) == 0
-        assert "Usage: httpca" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "Usage: httpca" in said
+        assert "..." not in said.partition("Commands:")[2], "a sentence is cut off"
 
 
 def test_the_version_is_shown(capsys: Output) -> None:

@@ -61,6 +61,19 @@ def test_signing_is_suspended_and_resumed(home: Path, capsys: Output) -> None:
         assert as_json(capsys) == {"suspended": verb == "suspend", "changed": changed}
 
 
+def test_signing_stays_suspended_after_an_export_that_breaks_off(
+    home: Path, tmp_path: Path, capsys: Output
+) -> None:
+    held, config = tmp_path / "held.jsonl", ["--config", str(home / "signer")]
+    assert main(["signer", "suspend", *config]) == 0
+    held.touch()
+    assert main(["signer", "reconcile", str(held), *config]) == 1
+    assert "has 0 lines without the line that ends it" in capsys.readouterr().err
+    held.write_text('{"end": 0}\n')
+    assert main(["signer", "reconcile", str(held), *config]) == 0
+    assert "Signing goes on." in capsys.readouterr().out
+
+
 def test_the_audit_names_the_user_behind_sudo(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:

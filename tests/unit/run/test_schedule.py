@@ -5,6 +5,7 @@ import time
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.errors import BrokerUnavailable
 from pipeline.run import schedule as schedules
@@ -48,6 +49,25 @@ def test_a_job_that_finds_something_out_of_reach_comes_again_before_its_interval
     scheduler = schedule({"job": (3600.0, job)})
     assert done.wait(SOON)
     scheduler.shutdown()
+
+
+def test_a_job_that_waits_says_why_once() -> None:
+    tries: list[int] = []
+    done = threading.Event()
+
+    def job() -> None:
+        tries.append(1)
+        if len(tries) < 4:
+            raise BrokerUnavailable("Connection refused")
+        done.set()
+
+    with capture_logs() as lines:
+        scheduler = schedule({"job": (3600.0, job)})
+        assert done.wait(SOON)
+        scheduler.shutdown()
+    assert [line["why"] for line in lines if line["event"] == "clock-waits"] == [
+        "Connection refused"
+    ]
 
 
 def test_a_job_with_a_defect_does_not_end_the_others() -> None:

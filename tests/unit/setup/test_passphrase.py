@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,11 +68,34 @@ def test_a_credential_that_was_not_handed_over_is_told(credentials: Path) -> Non
     [("correct horse", "found: b'correct horse'"), ("", "nothing was entered")],
 )
 def test_a_terminal_is_asked_without_an_echo(source: str, typed: str, found: str) -> None:
-    program = (
+    child, ours = at_a_terminal(
         "from pathlib import Path; from settings.passphrase import read_secret\n"
         f"try: print('found:', read_secret({source!r}, Path('/'), 'the PIN'))\n"
         "except Exception as error: print(error)"
     )
+    os.write(ours, typed.encode() + b"\n")
+    shown = the_rest(ours)
+    assert child.wait(120) == 0
+    assert found in shown.decode()
+    assert shown.count(b"correct horse") == (1 if typed else 0)
+
+
+def test_ctrl_c_ends_the_question_also_where_a_process_has_it_end_its_work() -> None:
+    child, ours = at_a_terminal(
+        "import signal; from pathlib import Path; from settings.passphrase import read_secret\n"
+        "def stop(*_): print('orderly')\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        "try: read_secret('prompt', Path('/'), 'the PIN')\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+        "assert signal.getsignal(signal.SIGINT) is stop"
+    )
+    child.send_signal(signal.SIGINT)
+    assert "interrupted" in the_rest(ours).decode()
+    assert child.wait(120) == 0
+
+
+def at_a_terminal(program: str) -> tuple["subprocess.Popen[bytes]", int]:
+    """Run a program in a terminal until it asks for the PIN; return it and our end."""
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-c", program],
@@ -84,17 +108,19 @@ def test_a_terminal_is_asked_without_an_echo(source: str, typed: str, found: str
     shown = b""
     while b"The PIN: " not in shown:
         shown += os.read(ours, 1000)
-    os.write(ours, typed.encode() + b"\n")
+    return child, ours
+
+
+def the_rest(ours: int) -> bytes:
+    """Return what a terminal shows until its program has ended."""
+    shown = b""
     while True:
         try:
             more = os.read(ours, 1000)
         except OSError:
-            break
+            os.close(ours)
+            return shown
         shown += more
-    os.close(ours)
-    assert child.wait(120) == 0
-    assert found in shown.decode()
-    assert shown.count(b"correct horse") == (1 if typed else 0)
 
 
 @pytest.mark.parametrize(

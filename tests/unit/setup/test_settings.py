@@ -62,6 +62,13 @@ def test_a_wrong_variable_is_refused_with_its_key(
     assert "65535" in caught.value.problem
 
 
+def test_a_file_that_cannot_be_read_is_said_to_be_that(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").mkdir()
+    with pytest.raises(SettingsError) as caught:
+        load_web(tmp_path)
+    assert caught.value.problem == "cannot be read: Is a directory"
+
+
 WRONG = [
     ('role = "web"\nbroker = "memory:"', "database", "is missing"),
     ('role = "web"\ndatabase = 5', "database", "Expected `str`"),

@@ -115,3 +115,15 @@ def test_a_missing_key_is_told_with_its_file(tmp_path: Path) -> None:
 
 def test_a_key_never_shows_itself() -> None:
     assert "private_key" not in repr(key())
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+@pytest.mark.parametrize("passphrase", [None, b"correct horse"])
+def test_a_key_that_others_can_read_or_change_is_refused(
+    tmp_path: Path, mode: int, passphrase: bytes | None
+) -> None:
+    path = tmp_path / "issuing.key"
+    save(path, key(), passphrase)
+    path.chmod(mode)
+    with pytest.raises(SettingsError, match=r"others than its owner have rights.*chmod 600"):
+        load(path, passphrase)

@@ -136,7 +136,7 @@ def test_what_is_sent_and_wrong_is_never_taken_for_anonymous(website: Website, h
 def test_a_revoked_token_is_worth_nothing(website: Website) -> None:
     client = website.client(website.token("web-team"))
     assert submit(client).status_code == 202
-    tokens.revoke(website.database, "web-team", website.moment)
+    tokens.revoke(website.database, "web-team", "root", website.moment)
     website.moment += tokens.FRESH
     assert submit(client).status_code == 401
 
@@ -144,7 +144,7 @@ def test_a_revoked_token_is_worth_nothing(website: Website) -> None:
 def test_a_clock_that_is_set_back_makes_no_token_good_for_longer(website: Website) -> None:
     client = website.client(website.token("web-team"))
     assert submit(client).status_code == 202
-    tokens.revoke(website.database, "web-team", website.moment)
+    tokens.revoke(website.database, "web-team", "root", website.moment)
     website.moment -= timedelta(hours=1)
     assert submit(client).status_code == 401
 
@@ -184,7 +184,7 @@ def test_a_revoked_token_ends_its_sessions(website: Website) -> None:
     client = website.client()
     sign_in(client, website.token("web-team"))
     assert client.get("/requests").status_code == 200
-    tokens.revoke(website.database, "web-team", website.moment)
+    tokens.revoke(website.database, "web-team", "root", website.moment)
     website.moment += tokens.FRESH
     assert client.get("/requests").status_code == 401
     website.token("web-team")

@@ -109,6 +109,13 @@ def test_tells_the_same_when_pasted_and_as_json(website: Website, case: str) -> 
     assert error_note(page) == answer.json["detail"]
 
 
+def test_a_private_key_is_not_sent_back(website: Website) -> None:
+    key = factories.openssl_key("ec:P-256").decode()
+    page = review(website.client(), GOOD.decode() + key)
+    assert page.status_code == 400
+    assert "-----BEGIN" not in page.text.replace('placeholder="-----BEGIN', "")
+
+
 @pytest.mark.parametrize("profile", ["mainframe", "", "\0", "<b>server</b>", "x" * 10_000])
 def test_an_unknown_profile_says_which_there_are(website: Website, profile: str) -> None:
     body = {"csr": GOOD.decode(), "profile": profile}

@@ -26,7 +26,7 @@ def test_a_requester_has_one_token_at_a_time(website: Website) -> None:
     first = website.token("me")
     with pytest.raises(tokens.TokenError, match="revoke it first"):
         website.token("me")
-    assert tokens.revoke(website.database, "me", website.moment)
+    assert tokens.revoke(website.database, "me", "root", website.moment)
     second = website.token("me")
     assert website.client(first).get("/api/v1/requests").status_code == 401
     assert website.client(second).get("/api/v1/requests").status_code == 200
@@ -58,27 +58,27 @@ def test_what_is_no_token_is_asked_for_every_time_and_not_remembered(website: We
 
 def test_revoking_twice_changes_nothing(website: Website) -> None:
     website.token("me")
-    assert tokens.revoke(website.database, "me", website.moment)
-    assert not tokens.revoke(website.database, "me", website.moment)
+    assert tokens.revoke(website.database, "me", "root", website.moment)
+    assert not tokens.revoke(website.database, "me", "root", website.moment)
     with pytest.raises(tokens.NoSuchToken):
-        tokens.revoke(website.database, "nobody", website.moment)
+        tokens.revoke(website.database, "nobody", "root", website.moment)
 
 
 def test_all_tokens_are_listed(website: Website) -> None:
     website.token("b")
     website.token("a")
-    tokens.revoke(website.database, "b", website.moment)
+    tokens.revoke(website.database, "b", "root", website.moment)
     found = tokens.listed(website.database)
     assert [(one.name, one.revoked_at) for one in found] == [("a", None), ("b", website.moment)]
 
 
-def test_tokens_are_audited_without_their_text(website: Website) -> None:
+def test_tokens_are_audited_with_who_did_it_and_without_their_text(website: Website) -> None:
     text = website.token("me")
-    tokens.revoke(website.database, "me", website.moment)
+    tokens.revoke(website.database, "me", "root", website.moment)
     with website.database.read() as connection:
         entries = connection.execute(select(tables.audit.c.event, tables.audit.c.details)).all()
     assert [event for event, _ in entries] == ["token-created", "token-revoked"]
-    assert all(details == {"name": "me"} for _, details in entries)
+    assert all(details == {"operator": "root", "name": "me"} for _, details in entries)
     assert text not in str(entries)
 
 

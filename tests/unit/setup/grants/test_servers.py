@@ -26,6 +26,10 @@ def test_two_servers_of_postgresql_get_the_lines_of_their_own_side(tmp_path: Pat
     ("changed", "problem"),
     [
         ({"rabbitmq": "mq.example"}, "--rabbitmq: 'mq.example' is not HOST:PORT"),
+        (
+            {"web_postgresql": "db", "signer_postgresql": "db"},
+            "--postgresql: 'db' is not HOST:PORT",
+        ),
         ({"web_postgresql": "db.example:70000"}, "--web-postgresql"),
         ({"web_postgresql": "a@b:5432"}, "--web-postgresql"),
         ({"prefix": "Http-CA"}, "--prefix"),
