@@ -8,6 +8,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from pipeline.crypto import ecdsa, pem, public_keys, requested, weak_keys
 from pipeline.crypto.extension_requests import ExtensionRequest
@@ -20,6 +21,19 @@ _WEAK_HASHES: Final = {"md5": "MD5", "sha1": "SHA-1"}
 
 _PSS: Final = bytes.fromhex("06092a864886f70d01010a")
 """The OID id-RSASSA-PSS in DER."""
+
+_KINDS: Final = frozenset(
+    {
+        PublicKeyAlgorithmOID.EC_PUBLIC_KEY,
+        PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5,
+        PublicKeyAlgorithmOID.RSASSA_PSS,
+        PublicKeyAlgorithmOID.ED25519,
+        PublicKeyAlgorithmOID.ED448,
+        PublicKeyAlgorithmOID.DSA,
+    }
+)
+"""Kinds of keys that are read at all. To read one of Diffie and Hellman is to calculate with it, for
+seconds, or minutes, when it is large."""
 
 DAMAGED: Final = N_(
     "The CSR is damaged and cannot be read. Make it again, and send the file as it is."
@@ -119,6 +133,9 @@ def read(octets: bytes, *, verified: bool = False) -> Csr:
 
 
 def _public_key(request: x509.CertificateSigningRequest) -> CertificatePublicKeyTypes:
+    kind = request.public_key_algorithm_oid  # type: ignore[attr-defined] # it has no type hint
+    if kind not in _KINDS:
+        raise Refused("key-not-allowed", UNSUPPORTED_KEY)
     try:
         return request.public_key()
     except UnsupportedAlgorithm:

@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
+from pipeline.crypto import der
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, TooLarge, Unreadable
 from pipeline.messages import MAX_CSR_BYTES
@@ -17,6 +17,16 @@ _BLOCK: Final = re.compile(
 )
 _LABELS: Final = frozenset({b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST"})
 _PRIVATE: Final = re.compile(rb"---- ?BEGIN [^\r\n-]{0,60}PRIVATE KEY|PuTTY-User-Key-File-")
+_PRIVATE_KEYS: Final = (
+    bytes((der.INTEGER, der.SEQUENCE, der.OCTET_STRING)),  # PKCS #8 (RFC 5958 section 2)
+    bytes((der.SEQUENCE, der.OCTET_STRING)),  # the same, encrypted (section 3)
+    bytes((der.INTEGER, der.OCTET_STRING)),  # of a curve (RFC 5915 section 3)
+    bytes((der.INTEGER,) * 6),  # DSA; RSA has nine (RFC 8017 appendix A.1.2)
+)
+_PUBLIC_KEYS: Final = (
+    bytes((der.SEQUENCE, der.BIT_STRING)),  # of any kind (RFC 5280 section 4.1)
+    bytes((der.INTEGER, der.INTEGER)),  # of RSA (RFC 8017 appendix A.1.1)
+)
 _WHITE_SPACE: Final = bytes.maketrans(b"", b""), b" \t\r\n\v\f"
 
 TOO_LARGE: Final = N_(
@@ -78,30 +88,26 @@ def unwrap(octets: bytes) -> bytes:
     return _decode(wanted[0])
 
 
-def name_what_it_is(der: bytes) -> Unreadable:
-    """Return the error for DER that is not a CSR, having tried what people send by mistake."""
-    if _is_private_key(der):
-        return Unreadable("private-key-sent", PRIVATE_KEY)
-    for load, sentence in (
-        (x509.load_der_x509_certificate, CERTIFICATE),
-        (load_der_public_key, PUBLIC_KEY),
-    ):
-        try:
-            load(der)
-        except Exception:  # noqa: BLE001, S112 - a parser of hostile bytes may raise anything # nosec B112
-            continue
-        return Unreadable("not-a-csr", sentence)
-    return Unreadable("not-a-csr", NOTHING)
+def name_what_it_is(octets: bytes) -> Unreadable:
+    """Return the error for DER that is not a CSR, having looked for what people send by mistake.
 
-
-def _is_private_key(der: bytes) -> bool:
+    Keys are known by their outermost elements. To load a private key of RSA is to prove its factors
+    prime, and to load a public one of Diffie and Hellman to calculate with it: that takes seconds when
+    they are large, and whoever sends them may send them again.
+    """
     try:
-        load_der_private_key(der, password=None)
-    except TypeError:  # It is encrypted.
-        return True
+        tags = bytes(element[0] for element in der.elements(der.content(octets)))
+    except ValueError:
+        return Unreadable("not-a-csr", NOTHING)
+    if tags.startswith(_PRIVATE_KEYS):
+        return Unreadable("private-key-sent", PRIVATE_KEY)
+    if tags in _PUBLIC_KEYS:
+        return Unreadable("not-a-csr", PUBLIC_KEY)
+    try:
+        x509.load_der_x509_certificate(octets)
     except Exception:  # noqa: BLE001 - a parser of hostile bytes may raise anything
-        return False
-    return True
+        return Unreadable("not-a-csr", NOTHING)
+    return Unreadable("not-a-csr", CERTIFICATE)
 
 
 def _ascii_compatible(octets: bytes) -> bytes:
@@ -129,9 +135,9 @@ def _decode(block: re.Match[bytes]) -> bytes:
             raise Unreadable("broken-base64", BROKEN)
         raise Unreadable("broken-base64", CUT_OFF, label=block["label"].decode("ascii"))
     try:
-        der = binascii.a2b_base64(block["body"].translate(*_WHITE_SPACE), strict_mode=True)
+        octets = binascii.a2b_base64(block["body"].translate(*_WHITE_SPACE), strict_mode=True)
     except binascii.Error:
         raise Unreadable("broken-base64", BROKEN) from None
-    if not der:
+    if not octets:
         raise Unreadable("broken-base64", BROKEN)
-    return der
+    return octets

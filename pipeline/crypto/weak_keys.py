@@ -71,7 +71,9 @@ def _refuse_weak_rsa(key: RSAPublicKey) -> None:
         raise Refused("weak-key", TOO_LONG, bits=key.key_size)
     numbers = key.public_numbers()
     if numbers.e != 65537:
-        raise Refused("weak-key", EXPONENT, exponent=visible(str(numbers.e), 20))
+        # Python refuses to write thousands of digits in decimal.
+        shown = str(numbers.e) if numbers.e.bit_length() <= 1024 else hex(numbers.e)
+        raise Refused("weak-key", EXPONENT, exponent=visible(shown, 20))
     if gcd(numbers.n, _small_primes_product()) != 1:
         raise Refused("weak-key", SMALL_FACTOR)
     if has_roca_fingerprint(numbers.n):

@@ -106,10 +106,10 @@ def _is_api() -> bool:
 
 def _bearer() -> str:
     """Return whose token was sent; what is sent and wrong never passes for anonymous."""
-    authorization = request.authorization
-    if authorization is None or authorization.type != "bearer" or not authorization.token:
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
         raise RequesterError("bad-token", BAD_TOKEN)
-    name = site().tokens.requester(tokens.digest(authorization.token))
+    name = site().tokens.requester(tokens.digest(token.strip()))
     if name is None:
         raise RequesterError("bad-token", BAD_TOKEN)
     return name

@@ -98,7 +98,7 @@ def shown(request_id: UUID) -> Response:
 @api.get("/requests/<uuid:request_id>/certificate")
 def certificate(request_id: UUID) -> Response:
     """Hand out the certificate, in the form that the client accepts."""
-    form, media_type = formats.negotiate(request.accept_mimetypes)
+    form, media_type = formats.negotiate(request.headers.get("Accept", ""))
     return certificate_answer(_find(str(request_id)), form, media_type)
 
 

@@ -182,20 +182,20 @@ def wait(request: Request) -> int | None:
 
 
 def states(request: Request) -> list[State]:
-    """Return the states that a list is limited to, none for all.
+    """Return the states that a list is limited to, each once, none for all.
 
     Raises:
         Unreadable: ``bad-parameter``.
     """
-    wanted = []
+    wanted: dict[State, None] = {}
     for text in request.args.getlist("state"):
         try:
-            wanted.append(State(text))
+            wanted[State(text)] = None
         except ValueError:
             raise Unreadable(
                 "bad-parameter", BAD_STATE, found=visible(text, 70), states=", ".join(State)
             ) from None
-    return wanted
+    return list(wanted)
 
 
 def limit(request: Request) -> int:
@@ -205,6 +205,7 @@ def limit(request: Request) -> int:
         Unreadable: ``bad-parameter``.
     """
     text = request.args.get("limit", str(PAGE))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LARGEST_PAGE):
+    found = int(text) if len(text) < 10 and text.isascii() and text.isdigit() else 0
+    if not 1 <= found <= LARGEST_PAGE:
         raise Unreadable("bad-parameter", BAD_LIMIT, allowed=LARGEST_PAGE)
-    return int(text)
+    return found

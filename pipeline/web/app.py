@@ -38,6 +38,7 @@ def create_app(
     Whoever serves it calls ``close`` of its ``Site.notifier`` at the end.
     """
     app = Flask(__name__)
+    app.url_map.merge_slashes = False  # by a redirect to whatever Host was sent, and without TLS
     app.config |= {
         "SECRET_KEY": secret_key(settings),
         "MAX_CONTENT_LENGTH": settings.http.max_body,

@@ -119,6 +119,11 @@ class Wait:
         self._over = threading.Event()
         self._turns = _current()
 
+    @property
+    def takes_thread(self) -> bool:
+        """Whether a thread can do nothing else meanwhile: not the one that serves."""
+        return self._turns is None
+
     def wait(self) -> None:
         """Wait until it is ended, or return at once when it was ended already."""
         if self._turns is None:

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
+
+from pipeline.web.framing import Parser
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +34,18 @@ IDLE: Final = 120
 LOOK: Final = 0.5
 """Seconds between two looks, unless places are scarce."""
 
+NOTHING_MORE: Final = -1
+"""waitress reads from a connection while not more requests than so many are to be answered there."""
+
 
 class Answering(WSGITask):
     """Answers a request; what is short goes out in one piece, and not its headers first."""
+
+    def build_response_header(self) -> bytes:
+        """Return the headers; they say so when this is the last answer by this connection."""
+        if self.channel.adj.channel_request_lookahead == NOTHING_MORE:
+            self.set_close_on_finish()
+        return bytes(super().build_response_header())
 
     def write(self, data: Any) -> None:
         """Send a part of the answer."""
@@ -49,6 +61,7 @@ class Channel(HTTPChannel):
     """A connection that knows since when it has been waiting, by the monotonic clock."""
 
     task_class = Answering
+    parser_class = Parser
 
     def __init__(self, *arguments: Any, **further: Any) -> None:
         self.idle_since = self.receiving_since = time.monotonic()
@@ -73,6 +86,11 @@ class Channel(HTTPChannel):
         super().service()
         self.idle_since = time.monotonic()
 
+    def close_if_idle(self) -> None:
+        """Close it, unless a request is being answered or an answer is still to be sent."""
+        if not (self.requests or self.total_outbufs_len):
+            self.will_close = True
+
     def is_slow(self, now: float, longest: float) -> bool:
         """Return whether we have waited for longer than ``longest`` seconds."""
         if self.requests:  # it is the client who waits
@@ -80,6 +98,16 @@ class Channel(HTTPChannel):
         if self.request is not None and now - self.receiving_since > longest:
             return True
         return bool(self.total_outbufs_len) and now - self.idle_since > longest
+
+
+def let_end(listener: Any) -> None:
+    """Close a socket that listens, so that others are asked from now on, and let its connections end:
+    what is being answered is, and nothing more is read. Otherwise clients that ask again and again by
+    the same connections would have it go on until it is broken off."""
+    wasyncore.dispatcher.close(listener)  # its own closes what wakes the serving thread, too
+    listener.adj.channel_request_lookahead = NOTHING_MORE
+    for channel in list(listener.active_channels.values()):
+        channel.close_if_idle()
 
 
 class Bell:

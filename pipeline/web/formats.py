@@ -9,12 +9,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import serialize_certificates
 from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from pipeline.errors import N_, RequesterError
 
 NOT_ACCEPTABLE: Final = N_(
     "The certificate is not offered as what you accept. Ask for one of: %(offered)s."
 )
+
+LONGEST: Final = 1000
+"""Characters of what somebody accepts. To read thousands of forms would hold up everybody else, so a
+longer list is none, which RFC 9110 (section 12.5.1) leaves to us."""
 
 
 class Format(Enum):
@@ -39,12 +44,14 @@ _NEGOTIATED: Final = {
 }
 
 
-def negotiate(accepted: MIMEAccept) -> tuple[Format, str]:
-    """Return the form that the client likes best, and its media type; PEM with chain by default.
+def negotiate(accept: str) -> tuple[Format, str]:
+    """Return the form that the client likes best by its header Accept, and its media type; PEM with
+    chain by default.
 
     Raises:
         RequesterError: ``not-acceptable``.
     """
+    accepted = parse_accept_header(accept if len(accept) <= LONGEST else "", MIMEAccept)
     if not accepted:
         return Format.CHAIN, Format.CHAIN.media_type
     best = accepted.best_match(_NEGOTIATED)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from operator import itemgetter
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -76,6 +77,9 @@ def remember(
 ) -> None:
     """Note what these keys made, in the transaction that makes it: requester, key, id, and when.
 
+    In the order of the keys, so that of two who note the same ones one waits for the other, and not
+    each for some of the other's.
+
     Raises:
         Taken: one of the keys was used meanwhile.
     """
@@ -95,5 +99,6 @@ def remember(
         }
         for requester, once, request_id, at in made
     ]
+    rows.sort(key=itemgetter("requester", "key"))
     if len(connection.execute(statement, rows).all()) < len(rows):
         raise Taken

@@ -54,7 +54,8 @@ class New:
 
 @dataclass(slots=True)
 class _Call:
-    """What one caller waits for. Who ``leads`` commits for all that wait, until their own is done."""
+    """What one caller waits for. Who ``leads`` is to commit for all that wait, until their own is
+    done, unless somebody else began to."""
 
     new: Sequence[New]
     wait: Wait = field(default_factory=Wait)
@@ -69,7 +70,8 @@ class Intake:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._waiting: list[_Call] = []
-        self._led = False
+        self._led = False  # somebody commits
+        self._called = False  # nobody does, but somebody who waits is to
         self._announced = 0.0
         self._lock = threading.Lock()
 
@@ -85,8 +87,9 @@ class Intake:
         call = _Call(new)
         with self._lock:
             self._waiting.append(call)
-            call.leads = not self._led
-            self._led = True
+            # Whoever is called may need a thread first, perhaps the very one that would wait here.
+            call.leads = not self._led and (call.wait.takes_thread or not self._called)
+            self._called |= call.leads
         while not call.done:
             if call.leads:
                 aside(partial(self._lead, call))
@@ -96,21 +99,33 @@ class Intake:
             raise call.error
 
     def _lead(self, call: _Call) -> None:
-        """Commit until this call is done; then whoever has been waiting for longest leads."""
+        """Commit until this call is done, if nobody else does; then another one leads."""
+        with self._lock:
+            call.leads = False
+            if self._led:  # somebody came first, and calls another one at the end
+                return
+            self._led, self._called = True, False
         try:
             while not call.done:
                 self._store(self._next())
         finally:
             with self._lock:
-                self._led = bool(self._waiting)
-                for heir in self._waiting[:1]:
-                    heir.leads = True
-                    heir.wait.end()
+                self._led = False
+                self._call_heir()
                 since = time.monotonic() - self._announced
-                if due := not self._led or since > ANNOUNCED:
+                if due := not self._called or since > ANNOUNCED:
                     self._announced = time.monotonic()
         if due:
             announce(self.database, SUBMITTED)
+
+    def _call_heir(self) -> None:
+        """Call whoever has waited for longest of those who take a thread, and so have one to lead with;
+        else of all."""
+        having_one = (call for call in self._waiting if call.wait.takes_thread)
+        heir = next(having_one, self._waiting[0] if self._waiting else None)
+        if heir is not None:
+            self._called = heir.leads = True
+            heir.wait.end()
 
     def _next(self) -> list[_Call]:
         """Take the calls that the next commit is for."""

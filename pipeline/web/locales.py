@@ -10,6 +10,10 @@ DIRECTORY: Final = Path(__file__).with_name("translations")
 
 SOURCE: Final = "en"
 
+LONGEST: Final = 1000
+"""Characters of the languages that somebody asks for: to read thousands of them would hold up everybody
+else, so a longer list is none."""
+
 NAMES: Final = {"en": "English", "de": "Deutsch"}
 """Each language in itself."""
 
@@ -35,6 +39,8 @@ def choose() -> str:
     chosen = session.get("language")
     if chosen in offered and not request.path.startswith("/api/"):
         return str(chosen)
+    if len(request.headers.get("Accept-Language", "")) > LONGEST:
+        return SOURCE
     return request.accept_languages.best_match(offered, SOURCE)
 
 

@@ -12,16 +12,16 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from pipeline.errors import HttpcaError
-from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper
+from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper, let_end
 from pipeline.web.dispatcher import Dispatcher
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
 
 log = structlog.get_logger(__name__)
 
-SPOOLED: Final = 64 * 1024 * 1024
-"""Bytes of a body that are read at all. The application answers before that, and more helpfully,
-what is over its own limit."""
+SPOOLED: Final = 2
+"""A body is read at all, into a temporary file, up to so many times the largest that is taken: what is
+a little too large is told so more helpfully, and what is much too large fills no disk."""
 
 HEADERS: Final = 32 * 1024
 """Bytes of a request's headers."""
@@ -59,7 +59,7 @@ class Server:
                 port=port,
                 threads=http.threads,
                 ident=None,
-                max_request_body_size=SPOOLED,
+                max_request_body_size=SPOOLED * max(http.max_body, http.max_batch_body),
                 max_request_header_size=HEADERS,
                 connection_limit=MOST,
                 channel_timeout=IDLE,
@@ -71,8 +71,10 @@ class Server:
                 f"cannot listen on {http.host} port {port}: {error.strerror}; "
                 "choose another by --port (make run PORT=...)"
             ) from error
+        # A host name may stand for several addresses, and so for several sockets that listen.
+        self._listeners = [one for one in self._sockets.values() if hasattr(one, "active_channels")]
         self._doorkeeper = Doorkeeper(slow)
-        for listener in self._listeners():
+        for listener in self._listeners:
             listener.channel_class = Channel
             listener.pull_trigger = bell = Bell(listener.pull_trigger)
             self._bells.append(bell)
@@ -86,15 +88,16 @@ class Server:
     def run_until(self, stopping: threading.Event) -> None:
         """Serve in this thread until ``stopping`` is set, then finish what is under way and close.
 
-        Long polls end at once, with the state as it is.
+        From then on nobody is let in, and nothing more is read from those who are. Long polls end at
+        once, with the state as it is.
         """
         log.info("serving", url=self.url)
         for bell in self._bells:
             bell.thread = threading.get_ident()
         while not stopping.is_set():
             self._turn()
-        for listener in self._listeners():
-            listener.accepting = False
+        for listener in self._listeners:
+            let_end(listener)
         closing = threading.Thread(target=self._site.notifier.close, name="closing")
         closing.start()
         deadline = time.monotonic() + LAST_ANSWERS
@@ -123,13 +126,9 @@ class Server:
     def _channels(self) -> list[Channel]:
         return [
             channel
-            for listener in self._listeners()
+            for listener in self._listeners
             for channel in list(listener.active_channels.values())
         ]
-
-    def _listeners(self) -> list[Any]:
-        """Return the sockets that listen: a host name may stand for several addresses."""
-        return [one for one in self._sockets.values() if hasattr(one, "active_channels")]
 
     def _listening(self) -> tuple[str, int]:
         first = getattr(self._waitress, "effective_listen", None)

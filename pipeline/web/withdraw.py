@@ -28,7 +28,7 @@ def withdraw(database: Database, request_id: str, requester: str | None, now: da
         RequesterError: ``not-found``, or ``already-final``.
     """
     with database.write() as connection:
-        found = find(connection, request_id, requester)
+        find(connection, request_id, requester)
         wished = connection.execute(
             update(requests)
             .where(
@@ -41,8 +41,8 @@ def withdraw(database: Database, request_id: str, requester: str | None, now: da
         if wished.rowcount:
             details = {"by": requester}
             record(connection, audit, "withdrawal-wished", details, now, request_id)
-        elif found.final or not found.withdrawal_wished:
+        found = find(connection, request_id, requester)  # as whoever came first has left it
+        if found.final:
             raise RequesterError("already-final", ALREADY_FINAL)
-        found = find(connection, request_id, requester)
     announce(database, SUBMITTED)
     return found

@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import csr as csrs
 from pipeline.crypto import requested, weak_keys
+from pipeline.crypto.der import request_info, signed
 from pipeline.errors import Refused, RequesterError
 from tests.factories import csr, openssl_csr
+from tests.unit.crypto import diffie_hellman
 from tests.unit.crypto.csr_refusal import refusal
 
 
@@ -50,6 +52,12 @@ def tampered() -> bytes:
 
 def wrong_signature() -> bytes:
     return csr()[:-1] + bytes([csr()[-1] ^ 1])
+
+
+def diffie_hellman_csr() -> bytes:
+    octets = csr()
+    info, algorithm = request_info(octets, csrs.read(octets).spki, diffie_hellman.public_key())
+    return signed(info, algorithm, b"none")
 
 
 REFUSED: list[tuple[str, object, str, str]] = [
@@ -91,6 +99,12 @@ REFUSED: list[tuple[str, object, str, str]] = [
     (
         "a binary curve",
         lambda: openssl_csr("ec:sect283k1"),
+        "key-not-allowed",
+        csrs.UNSUPPORTED_KEY,
+    ),
+    (
+        "a key that signs nothing",
+        diffie_hellman_csr,
         "key-not-allowed",
         csrs.UNSUPPORTED_KEY,
     ),

@@ -6,8 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.crypto import pem
+from pipeline.crypto.der import INTEGER, SEQUENCE, encode
 from pipeline.errors import Unreadable
 from tests.factories import csr, issuer, openssl, openssl_csr, openssl_key
+from tests.unit.crypto import diffie_hellman
 from tests.unit.crypto.csr_refusal import refusal
 
 NOT_CSRS: list[tuple[str, object, str, str]] = [
@@ -50,6 +52,12 @@ NOT_CSRS: list[tuple[str, object, str, str]] = [
         pem.PUBLIC_KEY,
     ),
     (
+        "a public key that signs nothing in DER",
+        diffie_hellman.public_key,
+        "not-a-csr",
+        pem.PUBLIC_KEY,
+    ),
+    (
         "a CRL",
         lambda: b"-----BEGIN X509 CRL-----\nMDAw\n-----END X509 CRL-----\n",
         "not-a-csr",
@@ -75,6 +83,35 @@ NOT_CSRS: list[tuple[str, object, str, str]] = [
         lambda: openssl("pkey", "-outform", "DER", octets=openssl_key("ec:P-256")),
         "private-key-sent",
         pem.PRIVATE_KEY,
+    ),
+    (
+        "a private key of the traditional kind in DER",
+        lambda: openssl(
+            *("rsa", "-traditional", "-outform", "DER"), octets=openssl_key("rsa:2048")
+        ),
+        "private-key-sent",
+        pem.PRIVATE_KEY,
+    ),
+    (
+        # To find out that its factors are no primes would take long when it is large.
+        "a private key whose numbers do not fit",
+        lambda: encode(SEQUENCE, encode(INTEGER, b"\0") + encode(INTEGER, b"\1") * 8),
+        "private-key-sent",
+        pem.PRIVATE_KEY,
+    ),
+    (
+        "a private key of a curve in DER",
+        lambda: openssl("ec", "-outform", "DER", octets=openssl_key("ec:P-256")),
+        "private-key-sent",
+        pem.PRIVATE_KEY,
+    ),
+    (
+        "the public key of RSA alone in DER",
+        lambda: openssl(
+            *("rsa", "-RSAPublicKey_out", "-outform", "DER"), octets=openssl_key("rsa:2048")
+        ),
+        "not-a-csr",
+        pem.PUBLIC_KEY,
     ),
     (
         "an encrypted private key in DER",

@@ -56,6 +56,7 @@ WEAK = [
     (lambda: rsa(FAR[0] * FAR[1], 3), weak_keys.EXPONENT),
     (lambda: rsa(FAR[0] * FAR[1], 17), weak_keys.EXPONENT),
     (lambda: rsa(FAR[0] * FAR[1], 2**64 + 13), weak_keys.EXPONENT),  # slow to verify with
+    (lambda: rsa(2**16383 + 1, 2**16000 + 1), weak_keys.EXPONENT),  # thousands of digits
     (lambda: rsa(2**2047 + 2**1001), weak_keys.SMALL_FACTOR),  # even
     (lambda: rsa(3 * without_small_factors(2**2046 + 1)), weak_keys.SMALL_FACTOR),
     (lambda: rsa(751 * without_small_factors(2**2040 + 1)), weak_keys.SMALL_FACTOR),

@@ -30,7 +30,7 @@ class Thread:
 
     def elsewhere(self, work: Callable[[], None]) -> None:
         """Do this in another thread, and return when it is done."""
-        other = threading.Thread(target=work)
+        other = threading.Thread(target=work, daemon=True)
         other.start()
         other.join(NOT_FOR_EVER)
         assert not other.is_alive()

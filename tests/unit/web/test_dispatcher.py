@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from flask import request
 
 from pipeline.web.dispatcher import SHORT_BODY
+from pipeline.web.submit import _ONE_IN_BULK, FEW
 from tests import factories
+from tests.unit.web.held_commits import Commits
 from tests.unit.web.test_connections import NOT_FOR_EVER, connect, serving
 from tests.waiting import wait_until
 from tests.website import Website
@@ -22,24 +23,6 @@ from tests.website import Website
 AT_ONCE = 8
 
 DER = {"Content-Type": "application/pkcs10"}
-
-
-class Commits:
-    """Commits of a website that are held until they may go on."""
-
-    def __init__(self, website: Website) -> None:
-        self.under_way = 0
-        self.go_on = threading.Event()
-        self.fail = False
-        self._commit = website.database.commit
-        website.database.commit = self.commit  # type: ignore[method-assign]
-
-    def commit(self, connection: Connection) -> None:
-        self.under_way += 1
-        assert self.go_on.wait(NOT_FOR_EVER)
-        if self.fail:
-            raise OperationalError("COMMIT", {}, Exception("gone"))
-        self._commit(connection)
 
 
 @pytest.fixture
@@ -84,6 +67,25 @@ def test_whoever_waits_for_a_commit_takes_no_thread(narrow: Website) -> None:
         assert [answer.result().status_code for answer in answers] == [202] * AT_ONCE
         assert commits.under_way == 2
         assert len({answer.result().json()["id"] for answer in answers}) == AT_ONCE
+
+
+def test_threads_that_are_all_taken_by_batches_store_what_came_before_them(narrow: Website) -> None:
+    """They would wait for a commit for which there is no thread, for ever."""
+    one = {"csr": factories.openssl_csr().decode(), "profile": "server"}
+    batch = {"requests": [one] * (FEW + 1)}
+    begun: list[str | None] = []
+    narrow.app.before_request(lambda: begun.append(request.endpoint))
+    with serving(narrow) as url, ThreadPoolExecutor(3) as pool:
+
+        def post(path: str, body: dict[str, Any]) -> Future[requests.Response]:
+            return pool.submit(requests.post, url + path, json=body, timeout=NOT_FOR_EVER)
+
+        with _ONE_IN_BULK:  # so none of them is stored yet
+            answers = [post("/api/v1/batches", batch) for _ in range(2)]
+            wait_until(lambda: begun == ["api.submit_batch"] * 2)
+            answers.append(post("/api/v1/requests", one))
+            wait_until(lambda: len(narrow.site.intake._waiting) == 1)
+        assert [answer.result().status_code for answer in answers] == [202] * 3
 
 
 def test_everybody_is_told_when_the_commit_fails(narrow: Website) -> None:

@@ -110,6 +110,40 @@ def test_those_whom_the_serving_thread_begins_in_one_turn_share_a_commit(website
     assert stored(website) == {one.id for one in together}
 
 
+def test_whoever_takes_a_thread_waits_for_nobody_who_has_none_yet(website: Website) -> None:
+    """It may be the last thread: whoever was to commit for both would never be found one."""
+    intake, serving = Intake(website.database), Thread()
+    begun, second, third = (new(website) for _ in range(3))
+    serving.begin(partial(intake.store, [begun]))
+    serving.elsewhere(partial(intake.store, [second]))
+    assert stored(website) == {begun.id, second.id}
+    serving.do_task()  # for which nothing is left to do
+    serving.begin(partial(intake.store, [third]))
+    serving.do_task()
+    assert stored(website) == {begun.id, second.id, third.id}
+
+
+def test_whoever_takes_a_thread_leads_before_those_who_have_none(website: Website) -> None:
+    slow = Slow(website.database)
+    intake, serving = Intake(slow), Thread()
+    first, second, third = (new(website) for _ in range(3))
+    threads = [
+        threading.Thread(target=intake.store, args=([one],), daemon=True) for one in (first, third)
+    ]
+    threads[0].start()
+    assert slow.begun.wait(60)
+    serving.begin(partial(intake.store, [second]))
+    threads[1].start()
+    while len(intake._waiting) < 2:
+        threads[1].join(0.01)
+    slow.go_on.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not serving.tasks
+    assert stored(website) == {first.id, second.id, third.id}
+
+
 def test_a_key_used_twice_at_once_harms_no_other(website: Website) -> None:
     slow = Slow(website.database)
     others = [new(website, f"key-{number // 2}") for number in range(AT_ONCE)]

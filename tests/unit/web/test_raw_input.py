@@ -204,6 +204,8 @@ def test_the_host_header_is_never_repeated(website: Website, host: str, answered
         "/nothing",
         f"/api/v1/requests/{request_id}",
         "/api/v1/nothing",
+        "/api//v1/ca",
+        f"/requests//{request_id}",
         "/api/v1/openapi.json",
     ):
         answer = website.client().get(address, headers={"Host": host})

@@ -71,6 +71,16 @@ def test_the_certificate_comes_as_the_client_likes_it(
     assert expected in found
 
 
+def test_thousands_of_accepted_forms_are_none(website: Website) -> None:
+    """To read them all took longer than everything else together."""
+    request_id = website.submit()
+    website.issue(request_id)
+    accept = "application/pkix-cert, " + "a/b, " * 6000
+    address = f"/api/v1/requests/{request_id}/certificate"
+    answer = website.client().get(address, headers={"Accept": accept})
+    assert answer.mimetype == "application/pem-certificate-chain"
+
+
 def test_a_form_of_certificate_that_does_not_exist_is_406(website: Website) -> None:
     request_id = website.submit()
     website.issue(request_id)
@@ -161,6 +171,17 @@ def test_the_list_filters_by_state(website: Website) -> None:
     assert client.get(two["next"]).json["requests"][0]["id"] == issued
 
 
+def test_a_state_that_is_asked_for_twice_is_listed_once(website: Website) -> None:
+    mine = [website.submit(requester="me") for _ in range(3)]
+    client = website.client(website.token("me"))
+    often = "&".join(["state=submitted"] * 1000)
+    page = client.get(f"/api/v1/requests?limit=2&{often}").json
+    rest = client.get(page["next"]).json
+    found = [one["id"] for one in page["requests"] + rest["requests"]]
+    assert found == mine[::-1]
+    assert page["next"].count("state=") == 1
+
+
 @pytest.mark.parametrize(
     ("query", "slug"),
     [
@@ -169,6 +190,8 @@ def test_the_list_filters_by_state(website: Website) -> None:
         ("limit=201", "bad-parameter"),
         ("limit=many", "bad-parameter"),
         ("limit=9999999999999", "bad-parameter"),
+        ("limit=000000001000", "bad-parameter"),
+        (f"limit=000000001{'0' * 5000}", "bad-parameter"),
         ("limit=%C2%B2", "bad-parameter"),
         ("cursor=nonsense", "bad-cursor"),
         ("cursor=%00", "bad-cursor"),

@@ -12,6 +12,9 @@ import requests
 from pipeline.web.serve import LAST_ANSWERS, Server
 from tests import factories
 from tests.servers.ports import free_port
+from tests.unit.web.held_commits import Commits
+from tests.unit.web.test_connections import closed, connect
+from tests.waiting import wait_until
 from tests.website import Website
 
 
@@ -49,6 +52,37 @@ def test_serves_and_ends(running: Running) -> None:
     port = int(running.server.url.rpartition(":")[2])
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_whoever_asks_again_by_the_same_connection_does_not_keep_the_server_from_ending(
+    tmp_path: Path,
+) -> None:
+    """What is being answered is, and told to be the last answer there; nothing more is read."""
+    website = Website(tmp_path, limits={"address": 0})
+    commits, running, body = Commits(website), Running(website), factories.csr()
+    url = running.server.url
+    asked = (
+        "POST /api/v1/requests?profile=server HTTP/1.1\r\n"
+        f"Content-Type: application/pkcs10\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    with connect(url) as idle, connect(url) as asking:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200 ")
+        asking.sendall(asked)
+        wait_until(lambda: commits.under_way == 1)
+        running.stopping.set()
+        wait_until(lambda: closed(idle))
+        with pytest.raises(ConnectionRefusedError):
+            connect(url)
+        asking.sendall(asked)
+        assert running.thread.is_alive()
+        commits.go_on.set()
+        head = asking.recv(10_000)
+    running.stop()
+    assert head.startswith(b"HTTP/1.1 202 ")
+    assert b"\r\nConnection: close\r\n" in head
+    assert commits.under_way == 1
+    website.close()
 
 
 def test_a_long_poll_is_answered_when_the_server_ends(running: Running) -> None:
@@ -105,6 +139,15 @@ def test_a_body_that_is_too_large_is_told_so(running: Running) -> None:
         timeout=10,
     )
     assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
+
+
+def test_a_body_that_is_much_too_large_is_not_read_at_all(running: Running) -> None:
+    """Hundreds of them at a time would fill the disk on which they wait to be answered."""
+    for header in (b"X: y", b"Expect: 100-continue"):  # whoever asks first need not send it, either
+        with connect(running.server.url) as connection:
+            asked = b"POST /api/v1/batches HTTP/1.1\r\nContent-Length: 10000000\r\n" + header
+            connection.sendall(asked + b"\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_chunked_body_is_read(running: Running) -> None:

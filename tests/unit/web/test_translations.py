@@ -69,6 +69,13 @@ def test_the_browser_or_the_requester_chooses_the_language(website: Website) -> 
     assert api.headers["Content-Language"] == "en"
 
 
+def test_thousands_of_languages_are_none(website: Website) -> None:
+    """They are read for every answer in words, in the thread that serves everybody as well."""
+    asked = "de, " + "ab, " * 8000
+    answer = website.client().get("/api/v1/nothing", headers={"Accept-Language": asked})
+    assert answer.headers["Content-Language"] == "en"
+
+
 @pytest.fixture
 def pseudo(tmp_path: Path) -> Iterator[Website]:
     """A website whose only other language marks every message of the catalogue."""

@@ -1,0 +1,36 @@
+"""Read a request so that everybody in between agrees where it ends, and refuse what is malformed.
+
+Outside of HTTP/1.1 waitress ignores a Transfer-Encoding, which a proxy may follow: what is a body to
+one is the next request to the other. And to some of what cannot be read it says nothing, but breaks the
+connection off.
+"""
+
+from waitress.parser import HTTPRequestParser, ParsingError
+
+
+class Parser(HTTPRequestParser):
+    """Reads one request."""
+
+    def received(self, data: bytes) -> int:
+        """Read on; return how many octets are of this request. What is refused already is not asked for
+        its body (RFC 9110 section 10.1.1)."""
+        consumed = int(super().received(data))
+        if self.error:
+            self.expect_continue = False
+        return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read start line and headers.
+
+        Raises:
+            ParsingError: they are malformed, or do not say for sure where the request ends (RFC 9112
+                section 6.1).
+        """
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # of an address, or a number of thousands of digits
+            raise ParsingError("Start line or Content-Length is invalid") from None
+        if "TRANSFER_ENCODING" in self.headers:  # it is taken out where it is followed
+            raise ParsingError("Transfer-Encoding needs version 1.1")
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Transfer-Encoding and Content-Length exclude each other")
