@@ -68,9 +68,14 @@ def renew(directory: Path, passphrase: bytes | None, now: datetime) -> list[Path
     The old ones go on being good until they end, so servers and clients can follow one by one.
 
     Raises:
-        SettingsError: set-up made no accounts, or the transport CA cannot be read.
+        SettingsError: set-up made no accounts or no certificates, or the transport CA cannot be read.
     """
     where = servers.load(grants_folder(directory))
+    if where.tls != "made":
+        problem = (
+            f"set-up made no certificates for TLS (--tls {where.tls}): there are none to renew"
+        )
+        raise SettingsError(directory, "", problem)
     ca = _ca(directory, passphrase)
     made = [_client(folder, ca, account, now) for folder, account in _clients(directory, where)]
     for folder, stem, host in write.server_certificates(directory / "setup" / write.SERVERS, where):

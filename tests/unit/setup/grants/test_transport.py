@@ -1,5 +1,6 @@
 """The certificates by which accounts and servers know each other: for whom, for what, how long."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pipeline.cli import main
 from pipeline.errors import SettingsError
 from pipeline.setup.grants import transport
-from pipeline.setup.grants.servers import Servers
+from pipeline.setup.grants.servers import Servers, TlsChoice
 from settings.web import load_web
 from tests.factories import NOW, openssl, write
-from tests.unit.setup.grants.made import made
+from tests.unit.setup.grants.made import WHERE, made
 
 
 def test_a_loaded_broker_has_its_files_for_tls_and_no_password(ready: Path) -> None:
@@ -108,3 +109,12 @@ def test_certificates_are_renewed_for_the_same_names(tmp_path: Path) -> None:
             assert (old.subject, old.issuer) == (new.subject, new.issuer)
             key = load_pem_private_key(file.with_suffix(".key").read_bytes(), None)
             assert key.public_key() == new.public_key()
+
+
+@pytest.mark.parametrize("tls", ["none", "yours"])
+def test_where_none_were_made_none_are_renewed(
+    tls: TlsChoice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = made(tmp_path, replace(WHERE, tls=tls))
+    assert main(["grants", "renew", str(directory)]) == 1
+    assert f"no certificates for TLS (--tls {tls})" in capsys.readouterr().err
