@@ -58,10 +58,15 @@ class Answering(WSGITask):
 
 
 class Channel(HTTPChannel):
-    """A connection that knows since when it has been waiting, by the monotonic clock."""
+    """A connection that knows since when it has been waiting, by the monotonic clock.
+
+    What was asked for before the answer to what came first is taken is ``held`` until then: whoever
+    answered it would wait for the client, too, and so take a thread for as long as that likes.
+    """
 
     task_class = Answering
     parser_class = Parser
+    held = False
 
     def __init__(self, *arguments: Any, **further: Any) -> None:
         self.idle_since = self.receiving_since = time.monotonic()
@@ -79,7 +84,15 @@ class Channel(HTTPChannel):
         if not self.outbuf_lock.acquire(blocking=False):
             return False
         self.outbuf_lock.release()
-        return bool(super().writable())
+        return bool(self.held or super().writable())
+
+    def handle_write(self) -> None:
+        """Send on; when all is sent, have the next request answered that was held."""
+        super().handle_write()
+        if self.held and self.connected and not self.total_outbufs_len:
+            self.held = False
+            server: Any = self.server
+            server.add_task(self)
 
     def service(self) -> None:
         """Answer a request; note when that is done."""
@@ -91,12 +104,18 @@ class Channel(HTTPChannel):
         if not (self.requests or self.total_outbufs_len):
             self.will_close = True
 
+    def is_waiting(self) -> bool:
+        """Return whether it is we who wait for the client."""
+        return self.held or not self.requests
+
     def is_slow(self, now: float, longest: float) -> bool:
         """Return whether we have waited for longer than ``longest`` seconds."""
-        if self.requests:  # it is the client who waits
+        if not self.is_waiting():
             return False
-        if self.request is not None and now - self.receiving_since > longest:
-            return True
+        if (
+            self.request is not None and not self.requests
+        ):  # of which we read on since the last answer
+            return now - max(self.receiving_since, self.idle_since) > longest
         return bool(self.total_outbufs_len) and now - self.idle_since > longest
 
 
@@ -151,7 +170,7 @@ class Doorkeeper:
         self._next_look = now + LOOK
         slow = {channel for channel in channels if channel.is_slow(now, self._longest)}
         idle = sorted(
-            (channel for channel in channels if not channel.requests and channel not in slow),
+            (channel for channel in channels if channel.is_waiting() and channel not in slow),
             key=lambda channel: channel.idle_since,
         )
         closing = [*slow, *idle[: max(0, too_many - len(slow))]]

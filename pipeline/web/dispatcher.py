@@ -32,7 +32,9 @@ class Dispatcher(ThreadedTaskDispatcher):
 
     def add_task(self, task: Any) -> None:
         """Have something done: mostly, have the next request of a ``Channel`` answered."""
-        if threading.get_ident() == self._serving and _is_short(task):
+        if isinstance(task, Channel) and task.total_outbufs_len:
+            task.held = True
+        elif threading.get_ident() == self._serving and _is_short(task):
             self._short.append(task)
         else:
             super().add_task(task)

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from pipeline.web.connections import MOST, Bell, Channel
 from pipeline.web.serve import Server
@@ -165,6 +167,32 @@ def test_an_answer_is_sent_to_its_end_while_the_next_one_is_held(website: Websit
                 assert reading.readline() == b"HTTP/1.1 200 OK\r\n"
         finally:
             held.set()
+
+
+def test_whoever_asks_for_much_at_once_and_takes_nothing_keeps_no_thread(tmp_path: Path) -> None:
+    """As many clients as there are threads, each of which would wait until its client reads."""
+    website = Website(tmp_path, {"threads": 2, "long_polls": 0})
+    large, count = b"x" * 1_000_000, 30
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        body = large if environ["PATH_INFO"] == "/large" else b"small"
+        start("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    website.app.wsgi_app = answer  # type: ignore[assignment, method-assign]
+    with capture_logs() as said, serving(website, slow=5.0) as url, ExitStack() as stack:
+        clients = [stack.enter_context(connect(url)) for _ in range(3)]
+        for client in clients:
+            client.sendall(b"GET /large HTTP/1.1\r\n\r\n" * count)
+        time.sleep(0.5)  # time to run out of threads
+        assert requests.get(f"{url}/small", timeout=NOT_FOR_EVER / 2).text == "small"
+        with clients[0].makefile("rb") as reading:
+            for _ in range(count):
+                while reading.readline() != b"\r\n":
+                    pass
+                assert reading.read(len(large)) == large
+        wait_until(lambda: sum(one.get("slow", 0) for one in said) == len(clients) - 1)
+    website.close()
 
 
 def test_the_serving_thread_is_woken_once_for_all_who_ask_before_it_looks() -> None:
