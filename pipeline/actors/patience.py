@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from pipeline.database.reach import is_out_of_reach
 from pipeline.errors import HttpcaError, InfrastructureError
 
 log = structlog.get_logger(__name__)
@@ -19,9 +18,6 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two tries."""
-
-_STANDBY: Final = frozenset({"25006"})
-"""SQLSTATEs of a PostgreSQL that is not (or no longer) the primary: read only."""
 
 T = TypeVar("T")
 
@@ -32,11 +28,7 @@ class Stopped(HttpcaError):
 
 def is_infrastructure(error: BaseException) -> bool:
     """Say whether an exception means that something is out of reach, rather than wrong."""
-    if isinstance(error, InfrastructureError | OperationalError | InterfaceError | PoolTimeout):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _STANDBY
+    return isinstance(error, InfrastructureError) or is_out_of_reach(error)
 
 
 class Patience:

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from pipeline.database.advance import admit
 from pipeline.database.engine import Database
+from pipeline.database.reach import is_out_of_reach
 from pipeline.states import State
 from pipeline.web import idempotency, tables
 from pipeline.web.aside import Wait, aside
@@ -33,8 +33,6 @@ MOST: Final = 1000
 ANNOUNCED: Final = 0.02
 """Seconds for which what is committed need not be announced, when another commit follows. Who hears of
 it waits for longer than that, so that more go on together (`pipeline/run/gathering.py`)."""
-
-_OUT_OF_REACH: Final = (OperationalError, InterfaceError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +142,13 @@ class Intake:
         together = [new for call in calls for new in call.new]
         try:
             self._commit(together)
-        except _OUT_OF_REACH as error:
-            for call in calls:
-                call.error = error
-        except Exception as error:  # noqa: BLE001 - told to the caller whose it is
-            if len(calls) > 1:
+        except Exception as error:  # noqa: BLE001 - told to the callers whose it is
+            if len(calls) > 1 and not is_out_of_reach(error):
                 for call in calls:
                     self._store([call])
                 return
-            calls[0].error = error
+            for call in calls:
+                call.error = error
         else:
             _log(together)
         for call in calls:

@@ -14,10 +14,11 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection, case, delete, or_, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.clock import Clock
 from pipeline.database.engine import Database
+from pipeline.database.reach import is_out_of_reach
 from pipeline.web.aside import aside
 from pipeline.web.tables import rates
 
@@ -31,8 +32,6 @@ and is never more than this."""
 
 REMEMBERED: Final = 10_000
 """Subjects that one process remembers. One that it forgets costs another write."""
-
-_OUT_OF_REACH: Final = (OperationalError, InterfaceError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -100,7 +99,9 @@ class Permits:
         try:
             with self._database.write() as connection:
                 taken = _add(connection, subject, minute, wanted)
-        except _OUT_OF_REACH as error:
+        except SQLAlchemyError as error:
+            if not is_out_of_reach(error):
+                raise
             log.warning("rate-limits-not-shared", error=type(error).__name__)
             with self._lock:
                 taken = self._share(subject, minute).drawn + wanted

@@ -14,10 +14,9 @@ from flask import Flask, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from pipeline.database.reach import is_out_of_reach
 from pipeline.errors import N_, RequesterError
 from pipeline.web.known_problems import PROBLEMS
 from pipeline.web.locales import current
@@ -111,8 +110,6 @@ def set_up(app: Flask) -> None:
     app.register_error_handler(RequesterError, _requester_error)
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(HTTPException, _http_exception)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeout):
-        app.register_error_handler(unavailable, _database_unavailable)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -150,7 +147,7 @@ def _database_unavailable(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if is_out_of_reach(error):
         return _database_unavailable(error)
     number = secrets.token_hex(6)
     log.error("unexpected-error", number=number, path=request.path, exc_info=error)
