@@ -112,9 +112,8 @@ class Channel(HTTPChannel):
         """Return whether we have waited for longer than ``longest`` seconds."""
         if not self.is_waiting():
             return False
-        if (
-            self.request is not None and not self.requests
-        ):  # of which we read on since the last answer
+        if self.request is not None and not self.requests:
+            # What came of it before the last answer was not read on meanwhile.
             return now - max(self.receiving_since, self.idle_since) > longest
         return bool(self.total_outbufs_len) and now - self.idle_since > longest
 
