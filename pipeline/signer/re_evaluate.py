@@ -21,7 +21,7 @@ from pipeline.signer.key_checks import check_keys
 from pipeline.signer.operate import NotFound, NotPossible
 from pipeline.signer.over_limit import apply_limits
 from pipeline.signer.policy import Policy
-from pipeline.signer.side import move
+from pipeline.signer.side import hold, move
 from pipeline.signer.tables import WAITING, decisions, ledger, requests, submissions
 from pipeline.signer.waiting_times import waiting_times
 from pipeline.states import State
@@ -69,7 +69,8 @@ def re_evaluate(
         NotPossible: it does not wait for approval.
     """
     with database.write() as connection:
-        row = _lock(connection, request_id)
+        hold(connection, request_id)
+        row = _read(connection, request_id)
         if row is None:
             raise NotFound(f"the signer knows no request {request_id}")
         if row.state != State.WAITING_FOR_APPROVAL:
@@ -86,13 +87,11 @@ def re_evaluate(
     return Reevaluated(request_id, finding.state, rule, len(voided))
 
 
-def _lock(connection: Connection, request_id: str) -> AnyRow | None:
-    """Read the request; `decide` and this go one after the other."""
+def _read(connection: Connection, request_id: str) -> AnyRow | None:
     statement = (
         select(requests.c.id, requests.c.state, requests.c.revision, submissions)
         .join_from(requests, submissions)
         .where(requests.c.id == request_id)
-        .with_for_update(of=requests)
     )
     return connection.execute(statement).one_or_none()
 

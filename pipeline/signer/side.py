@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from sqlalchemy import Connection, select
+
 from pipeline.broker.send import Send
 from pipeline.clock import Clock
 from pipeline.crypto import expiry
@@ -17,7 +19,7 @@ from pipeline.messages import clip
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.mark import Mark
 from pipeline.signer.policy import Policy
-from pipeline.signer.tables import tries
+from pipeline.signer.tables import requests, tries
 from pipeline.states import State
 from settings.signer import SignerSettings
 
@@ -92,6 +94,16 @@ def move(
     }
     shown = dict(details or {}) | ({"reason": reason} if reason else {})
     return Move(row.id, State(row.state), target, row.revision, values=values, details=shown)
+
+
+def hold(connection: Connection, request_id: str) -> None:
+    """Lock a request until the transaction ends: whoever decides on it goes one after the other.
+
+    What belongs to it is read by a statement of its own after this one. PostgreSQL reads a row anew
+    that it had to wait for, but not the rows of other tables that it was joined with: these would be
+    as they were before, and an approval of that would count for what they are now.
+    """
+    connection.execute(select(requests.c.id).where(requests.c.id == request_id).with_for_update())
 
 
 def approvable(row: AnyRow) -> Approvable:

@@ -1,7 +1,5 @@
 """Keys that are not certified: those on the block list, those of the CA, and those that came before."""
 
-import threading
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from pipeline.crypto import csr as csrs
 from pipeline.messages import Submission, SubmissionBatch
@@ -18,6 +16,7 @@ from pipeline.signer.tables import audit, submissions
 from pipeline.signer.tables import blocked_keys as table
 from tests import factories
 from tests.flow.conftest import MakeWorld
+from tests.flow.overtaken import overtake
 from tests.flow.world import POLICY, SIGN, State, World
 
 RULES = """
@@ -239,31 +238,11 @@ def test_two_workers_cannot_both_let_the_last_one_through(make_world: MakeWorld)
     octets = factories.csr(["DNS:a.test"], private_key=new_key())
     (first,), one = arrive(world, octets, 1)
     (second,), other = arrive(world, octets, 1)
-    counted, go_on = threading.Event(), threading.Event()
-    database, commit = world.signer_database, world.signer_database.commit
-    workers = [
-        threading.Thread(target=world.deliver, args=(POLICY, message)) for message in (one, other)
-    ]
-
-    def stop_before_commit(connection: Any) -> None:
-        if threading.current_thread() is workers[0]:
-            counted.set()
-            assert go_on.wait(60)
-        commit(connection)
-
-    database.commit = stop_before_commit  # type: ignore[method-assign]
-    workers[0].start()
-    assert counted.wait(60)
-    workers[1].start()
-    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    until = time.monotonic() + 30
-    with database.read() as connection:
-        while not connection.scalar(waiting) and workers[1].is_alive():
-            assert time.monotonic() < until
-            time.sleep(0.01)
-    go_on.set()
-    for worker in workers:
-        worker.join(60)
+    overtake(
+        world.signer_database,
+        lambda: world.deliver(POLICY, one),
+        lambda: world.deliver(POLICY, other),
+    )
     assert world.signer_row(first).state == State.ISSUED
     assert world.signer_row(second).state == State.REJECTED
 

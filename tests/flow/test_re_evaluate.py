@@ -14,6 +14,7 @@ from pipeline.signer.re_evaluate import (
 )
 from pipeline.signer.tables import audit, decisions, submissions
 from tests.flow.conftest import MakeWorld
+from tests.flow.overtaken import overtake
 from tests.flow.world import DECIDE, State, World
 
 RULES = """
@@ -87,6 +88,42 @@ def test_a_decision_under_way_is_refused_even_when_the_rule_is_the_same(
     world.deliver(DECIDE, under_way)
     assert effects(world, request_id) == ["wrong-digest"]
     assert world.states(request_id)[1] == State.WAITING_FOR_APPROVAL
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_a_decision_that_waits_for_the_re_evaluation_is_about_what_was_before(
+    make_world: MakeWorld,
+) -> None:
+    """PostgreSQL reads a row anew that it waited for, but not those that it was joined with."""
+    world = make_world(policy=RULES.replace("quorum = 2\n", ""))
+    request_id = world.submit("a.test", run=True)
+    under_way = world.decision(request_id, "accept", "approver")
+    shorter = RULES.replace("quorum = 2\n", "").replace("_auth", '_auth", "client_auth')
+    overtake(
+        world.signer_database,
+        lambda: again(world, shorter, request_id),
+        lambda: world.deliver(DECIDE, under_way),
+    )
+    assert effects(world, request_id) == ["wrong-digest"]
+    assert world.states(request_id)[1] == State.WAITING_FOR_APPROVAL
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_of_two_re_evaluations_the_second_keeps_what_the_first_made(make_world: MakeWorld) -> None:
+    world = make_world(policy=RULES)
+    request_id = world.submit("a.test", run=True)
+    overtake(
+        world.signer_database,
+        lambda: again(world, LONGER, request_id),
+        lambda: again(world, RULES, request_id),
+    )
+    with world.signer_database.read() as connection:
+        details = connection.scalars(
+            select(audit.c.details).where(audit.c.event == "state-changed").order_by(audit.c.id)
+        ).all()
+    first, second = (entry for entry in details if entry["by"] == "re-evaluate")
+    assert "re_evaluated" not in first["before"]["rule"]
+    assert second["before"]["rule"]["re_evaluated"] == first["revision"]
 
 
 def test_a_voided_decision_that_arrives_again_changes_nothing(make_world: MakeWorld) -> None:

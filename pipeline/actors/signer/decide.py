@@ -18,7 +18,7 @@ from pipeline.database.advance import advance, record
 from pipeline.database.engine import AnyRow
 from pipeline.messages import Decision, says_something
 from pipeline.signer.counting import REVOKED, leave_out, why_not
-from pipeline.signer.side import SignerSide, approvable, move
+from pipeline.signer.side import SignerSide, approvable, hold, move
 from pipeline.signer.tables import audit, decisions, ledger, requests, submissions
 from pipeline.stages import SIGN, TRANSMIT
 from pipeline.states import State
@@ -33,7 +33,8 @@ def decide(side: SignerSide, received: Received) -> None:
     decision = received.body_as(Decision)
     now = side.now()
     with side.database.write() as connection:
-        row = _lock(connection, decision.request_id)
+        hold(connection, decision.request_id)
+        row = _read(connection, decision.request_id)
         if row is not None and row.state == State.WAITING_FOR_APPROVAL:
             leave_out(connection, side.trust, row.id, now)
         effect = _effect(side, connection, row, decision, received)
@@ -71,8 +72,7 @@ def decide(side: SignerSide, received: Received) -> None:
         wake(side.send, TRANSMIT)
 
 
-def _lock(connection: Connection, request_id: str) -> AnyRow | None:
-    """Read the request; two decisions on one request are counted one after the other."""
+def _read(connection: Connection, request_id: str) -> AnyRow | None:
     statement = (
         select(
             requests.c.id,
@@ -86,7 +86,6 @@ def _lock(connection: Connection, request_id: str) -> AnyRow | None:
         )
         .join_from(requests, submissions)
         .where(requests.c.id == request_id)
-        .with_for_update(of=requests)
     )
     return connection.execute(statement).one_or_none()
 
