@@ -29,7 +29,7 @@ from pipeline.database.advance import Move, admit, advance, record
 from pipeline.database.engine import AnyRow, Database
 from pipeline.database.export import numbered
 from pipeline.errors import HttpcaError, RequesterError
-from pipeline.messages import Der, RequestId, Revision, Time
+from pipeline.messages import Body, Der, Digest, Name, RequestId, Revision, Sentence, Time
 from pipeline.signer import issued_names, operate
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
@@ -38,21 +38,21 @@ from pipeline.states import FINAL, State
 MAKER = "reconcile"
 
 
-class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Held(Body, frozen=True):
     """One request as the web side holds it."""
 
     id: RequestId
     state: State
     revision: Revision
-    reason: str
-    requester: str | None
+    reason: Sentence
+    requester: Name | None
     created_at: Time
     csr: Der
-    profile: str
-    source: str
-    comment: str
+    profile: Name
+    source: Name
+    comment: Sentence
     certificate: Der | None
-    issuer: str | None
+    issuer: Digest | None
 
 
 class NotImported(HttpcaError):
@@ -89,7 +89,10 @@ def end_suspension(database: Database, operator: str, now: datetime) -> bool:
 
 
 def _import(connection: Connection, issuers: Issuers, held: Held, now: datetime) -> str:
-    row = connection.execute(select(requests).where(requests.c.id == held.id)).one_or_none()
+    # Workers go on meanwhile: without the lock a certificate could be stored for a request that one of
+    # them has just moved, and so without the state that says so.
+    wanted = select(requests).where(requests.c.id == held.id).with_for_update()
+    row = connection.execute(wanted).one_or_none()
     if held.state is State.ISSUED:
         return _import_issued(connection, issuers, held, row, now)
     if row is None:
@@ -243,4 +246,10 @@ def _ours(connection: Connection, issuers: Issuers, held: Held) -> x509.Certific
         raise NotImported(f"the certificate of request {held.id} is not ours")
     if keys[0] != keys[1]:
         raise NotImported(f"the certificate of request {held.id} is for another key")
+    serial = f"{certificate.serial_number:040x}"
+    owners = (
+        select(table.c.request_id).where(table.c.serial == serial) for table in (certificates, tbs)
+    )
+    if any(connection.scalar(owner) not in (None, held.id) for owner in owners):
+        raise NotImported(f"the certificate of request {held.id} is that of another request")
     return certificate

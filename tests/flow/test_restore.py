@@ -18,7 +18,9 @@ from pipeline.web.export import lines
 from pipeline.web.reconcile import reconcile as web_reconcile
 from tests import factories
 from tests.flow.audit_log import lock, unlock
-from tests.flow.world import World
+from tests.flow.conftest import MakeWorld
+from tests.flow.overtaken import overtake
+from tests.flow.world import DECIDE, State, World
 
 Backup = dict[str, list[dict[str, Any]]]
 
@@ -206,6 +208,8 @@ def test_a_web_side_does_not_take_half_an_export_for_all(world: World) -> None:
         ),
         (lambda line: json.dumps(json.loads(line) | {"issuer": "0" * 64}), "issuer of ours"),
         (lambda line: json.dumps(json.loads(line) | {"certificate": "AAAA"}), "is not ours"),
+        (lambda line: json.dumps(json.loads(line) | {"requester": "a\0b"}), "contains NUL"),
+        (lambda line: json.dumps(json.loads(line) | {"profile": "x" * 201}), "line 1"),
     ],
 )
 def test_what_is_not_ours_is_not_imported(spoil: Any, why: str, world: World) -> None:
@@ -236,6 +240,39 @@ def test_a_certificate_of_another_request_s_key_is_not_imported(world: World) ->
             "operator",
             world.time(),
         )
+
+
+def test_a_certificate_of_another_request_is_not_imported(world: World) -> None:
+    """Both are for one key, so that the certificate fits either."""
+    backup = back_up(world.signer_database)
+    octets = factories.csr(names=["DNS:host.test"])
+    for _ in range(2):
+        world.submit(csr=octets, run=True)
+    first, second, _ = (json.loads(line) for line in lines(world.web_database))
+    restore(world.signer_database, backup)
+
+    exported = [json.dumps(one) for one in (first, second | {"certificate": first["certificate"]})]
+    with pytest.raises(NotImported, match=r"line 2.*that of another request"):
+        reconcile(world.signer_database, world.signer.issuers, exported, "operator", world.time())
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_what_a_worker_moves_meanwhile_is_imported_with_its_state(make_world: MakeWorld) -> None:
+    world = make_world()
+    request_id = world.submit("host.example.com", run=True)
+    backup = back_up(world.signer_database)
+    accepted = world.decision(request_id, "accept")
+    world.deliver(DECIDE, accepted)
+    world.run()
+    issued = world.certificate(request_id)
+    restore(world.signer_database, backup)
+    start_signer(world)
+
+    overtake(world.signer_database, lambda: world.deliver(DECIDE, accepted), lambda: learn(world))
+    assert world.signer_row(request_id).state == State.ISSUED
+    settle(world)
+    assert world.states(request_id) == (State.ISSUED, State.ISSUED)
+    assert world.certificate(request_id) == issued
 
 
 def test_a_restored_signer_stops_before_it_takes_anything_in(
