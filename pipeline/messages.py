@@ -52,7 +52,8 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 # Not "$", which a line break may follow: such an id is another one for SQLite, and none for PostgreSQL.
 
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Revision = Annotated[int, Meta(ge=0, le=2**30)]
+MAX_REVISION: Final = 2**30
+Revision = Annotated[int, Meta(ge=0, le=MAX_REVISION)]
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

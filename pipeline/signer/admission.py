@@ -12,6 +12,7 @@ from pipeline.database.advance import admit
 from pipeline.messages import clip
 from pipeline.signer.begin import Begun, Claimed, note_use_of_keys, tbs_row
 from pipeline.signer.examine import Finding
+from pipeline.signer.forgotten import LARGEST_BELIEVED
 from pipeline.signer.key_checks import check_keys
 from pipeline.signer.over_limit import apply_limits, give_back
 from pipeline.signer.side import SignerSide
@@ -84,7 +85,7 @@ def _log(judged: Iterable[Finding]) -> None:
 def _first_revision(finding: Finding) -> int:
     """Return the revision at which a request begins: a web side that has heard of it before (we were
     restored from a backup) listens to higher ones only."""
-    return finding.submission.known_revision + 1
+    return min(finding.submission.known_revision, LARGEST_BELIEVED) + 1
 
 
 def _request_row(

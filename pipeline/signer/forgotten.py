@@ -1,7 +1,9 @@
 """A signer that is asked for more than it ever told: its database is older than what it did."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
+import structlog
 from sqlalchemy import update
 
 from pipeline.database.advance import record
@@ -10,6 +12,12 @@ from pipeline.messages import Submission
 from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.side import SignerSide
 from pipeline.signer.tables import audit, requests
+
+log = structlog.get_logger(__name__)
+
+LARGEST_BELIEVED: Final = 2**29
+"""No request changes so often: a higher revision is a lie. What follows on it has to be a number that
+a message takes (``pipeline.messages.Revision``), or nothing is read that is asked together with it."""
 
 
 def notice(side: SignerSide, asked: Iterable[Submission], known: Mapping[str, AnyRow]) -> None:
@@ -20,7 +28,11 @@ def notice(side: SignerSide, asked: Iterable[Submission], known: Mapping[str, An
     """
     now = side.now()
     revisions = {one.id: known[one.id].revision if one.id in known else 0 for one in asked}
-    ahead = [one for one in asked if one.known_revision > revisions[one.id]]
+    more = [one for one in asked if one.known_revision > revisions[one.id]]
+    ahead = [one for one in more if one.known_revision <= LARGEST_BELIEVED]
+    if len(ahead) < len(more):
+        lies = [one.id for one in more if one.known_revision > LARGEST_BELIEVED]
+        log.warning("revision-not-believed", request_ids=lies)
     if not ahead:
         return
     with side.database.write() as connection:

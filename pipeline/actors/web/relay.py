@@ -23,7 +23,7 @@ from pipeline.database.advance import Move, advance
 from pipeline.database.claim import Claim, claim
 from pipeline.database.engine import AnyRow
 from pipeline.database.sets import among_given
-from pipeline.messages import Submission, SubmissionBatch, chunked
+from pipeline.messages import MAX_REVISION, Submission, SubmissionBatch, chunked
 from pipeline.stages import POLICY, RELAY
 from pipeline.states import FINAL, State
 from pipeline.web.tables import UNANSWERED, UNANSWERED_IN_BULK, ledger, requests, submissions
@@ -111,7 +111,8 @@ def _submission(row: Unanswered) -> Submission:
         submitted_at=row.created_at,
         requester=row.requester,
         comment=row.comment,
-        known_revision=row.revision,
+        # A larger one is no signer's; with it none of what is asked together would be read.
+        known_revision=min(row.revision, MAX_REVISION),
     )
 
 
