@@ -63,6 +63,10 @@ TOO_LONG: Final = N_(
     "“%(attribute)s=%(value)s” in the CSR's subject is longer than the %(allowed)d characters that"
     " it may have."
 )
+TOO_MANY_OCTETS: Final = N_(
+    "“%(attribute)s=%(value)s” in the CSR's subject is longer than the %(allowed)d bytes of UTF-8"
+    " that it may have: letters outside ASCII count for two to four."
+)
 FORM: Final = N_(
     "“%(attribute)s=%(value)s” in the CSR's subject cannot be certified: it is empty, contains"
     " characters that cannot be seen or spaces too many, or is not in the form that this attribute"
@@ -116,8 +120,8 @@ def parse(text: str) -> Part:
     if _fault(kind, value) is not None or _canonical(value) != value:
         longest = ATTRIBUTES[kind].longest
         raise ValueError(
-            f"found {text!r}; a value is 1 to {longest} visible characters in the form that {kind}"
-            " has, without spaces at its ends"
+            f"found {text!r}; a value is 1 to {longest} visible characters (of a CN: bytes) in the"
+            f" form that {kind} has, without spaces at its ends"
         )
     return Part(kind, value)
 
@@ -213,6 +217,9 @@ def _fault(kind: str, value: str) -> str | None:
         return FORM
     if len(value) > attribute.longest:
         return TOO_LONG
+    # RFC 5280 counts characters; the library counts octets, and so it makes no such certificate.
+    if kind == "CN" and len(value.encode()) > attribute.longest:
+        return TOO_MANY_OCTETS
     return FORM if attribute.form is not None and not attribute.form.fullmatch(value) else None
 
 

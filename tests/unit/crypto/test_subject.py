@@ -54,6 +54,17 @@ def test_without_names_a_cn_is_free_text() -> None:
     assert subject_of(asked("/CN=Büro 7, links"), **NAMELESS) == "CN=Büro 7\\, links"
 
 
+def test_a_cn_is_as_long_as_the_library_can_make_it_and_no_longer() -> None:
+    """Approved and then not to be issued, it also ended the command of whoever looked at it."""
+    longest = csrs.read(csr((), subject=[odd(NameOID.COMMON_NAME, "ü" * 32)]))
+    assert subject_of(longest, **NAMELESS) == "CN=" + "ü" * 32
+    longer = csrs.read(csr((), subject=[odd(NameOID.COMMON_NAME, "ü" * 33)]))
+    with pytest.raises(Refused, match="longer than the 64 bytes"):
+        check.check(longer, profile(**NAMELESS))
+    with pytest.raises(ValueError, match="of a CN: bytes"):
+        profile(**NAMELESS, subject=["CN=" + "ü" * 33], subject_from_csr=["O"])
+
+
 def odd(kind: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
