@@ -22,7 +22,8 @@ from pipeline.crypto.subject import Part
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, Refused, Unreadable
 
-_EXTENSION_REQUEST: Final = "1.2.840.113549.1.9.14"
+_EXTENSION_REQUESTS: Final = frozenset({"1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14"})
+"""The attribute with the extensions (RFC 2985 section 5.4.2), and Microsoft's of old for the same."""
 
 DAMAGED: Final = N_(
     "The CSR's extensions are damaged and cannot be read. Make the CSR again, and send the file as"
@@ -64,6 +65,10 @@ def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
         raise Refused("name-not-allowed", UNSUPPORTED_KIND) from None
     except (ValueError, TypeError, x509.DuplicateExtension):  # TypeError: a CN as a BIT STRING
         raise Unreadable("not-a-csr", DAMAGED) from None
+    more = [one.oid for one in attributes if one.oid.dotted_string not in _EXTENSION_REQUESTS]
+    if len(attributes) - len(more) > 1:
+        # The library reads the first: what the others ask for would neither be shown nor refused.
+        raise Unreadable("not-a-csr", DAMAGED)
     wanted: dict[Name, None] = {}
     unsupported: list[str] = []
     ignored: list[str] = []
@@ -76,11 +81,7 @@ def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
             ignored.append(f"extension {others[-1].title}")
     common_name, taken = _common_name(asked_subject, wanted)
     ignored = _ignored_subject(asked_subject, taken is not None) + ignored
-    ignored += [
-        f"attribute {title_of(attribute.oid)}"
-        for attribute in attributes
-        if attribute.oid.dotted_string != _EXTENSION_REQUEST
-    ]
+    ignored += [f"attribute {title_of(oid)}" for oid in more]
     return Requested(
         subject=visible(asked_subject.rfc4514_string()),
         common_name=None if common_name is None else visible(common_name),
