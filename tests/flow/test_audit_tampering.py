@@ -1,6 +1,7 @@
 """Whoever changes the log in the signer's database, knowing how, is found out; and where it was."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import text
@@ -59,6 +60,16 @@ TAMPERINGS = {
     ),
     "writes details that nobody can read": (
         ["""UPDATE audit SET details = '{"number": 1e400}' WHERE id = 50"""],
+        {"changed"},
+        "entry 50 ",
+    ),
+    "writes details that are no text": (
+        [r"""UPDATE audit SET details = '{"number": "\u0000"}' WHERE id = 50"""],
+        {"changed"},
+        "entry 50 ",
+    ),
+    "calls an entry a fork": (
+        ["UPDATE audit SET event = 'audit-forked' WHERE id = 50"],
         {"changed"},
         "entry 50 ",
     ),
@@ -125,6 +136,12 @@ TAMPERINGS = {
         {"head", "leaf-inserted"},
         "cannot be read",
     ),
+    "sets the head where nobody ever comes": (
+        [("UPDATE audit_head SET size = 4611686018427387904, edge ="
+         " (SELECT hash FROM audit_leaves WHERE leaf = 1)")],
+        {"leaf-removed"},
+        "from leaf 605 on",
+    ),
     "sets the head back": (
         [("UPDATE audit_head SET size = 256, edge ="
          " (SELECT hash FROM audit_nodes WHERE position = 1)")],
@@ -187,6 +204,32 @@ def test_it_is_found_out_when_somebody(name: str, log: Log) -> None:
 
     assert kinds(report) == expected
     assert any(names in finding.sentence for finding in report.findings)
+
+
+def test_it_is_found_out_when_an_entry_tells_of_two_certificates(log: Log) -> None:
+    """Of two members of one name SQLite takes the first, and whoever computes the hash the last."""
+    row = "serial = '0000000000000000000000000000000000000003'"
+    with log.database.engine.connect() as connection:
+        unlock(connection)
+        other = b"not what was issued"
+        connection.execute(
+            text(f"UPDATE certificates SET certificate = :c WHERE {row}"), {"c": other}
+        )
+        before = connection.scalar(text("SELECT CAST(details AS TEXT) FROM audit WHERE id = 4"))
+        twice = f'{{"certificate":"{sha256(other).hexdigest()}",{before[1:]}'
+        connection.execute(text("UPDATE audit SET details = :d WHERE id = 4"), {"d": twice})
+        report = log.verify(Within(log.database, connection))
+        connection.rollback()
+    assert "entry 4 (leaf 3) is not what was sequenced" in sentences(report, "changed")
+
+
+def test_when_a_checkpoint_was_signed_is_no_part_of_it(log: Log) -> None:
+    with log.database.engine.connect() as connection:
+        unlock(connection)
+        connection.execute(text("UPDATE audit_checkpoints SET signed_at = 'infinity'"))
+        report = log.verify(Within(log.database, connection))
+        connection.rollback()
+    assert (report.findings, report.checkpoints) == ([], 6)
 
 
 FORGERIES = {

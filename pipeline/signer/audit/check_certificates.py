@@ -21,6 +21,7 @@ from sqlalchemy import Select, select
 from pipeline.database.engine import AnyRow, Database
 from pipeline.database.sets import among
 from pipeline.signer.audit.certificate_check import Checked, Checker, Issued
+from pipeline.signer.audit.entries import certificate_told
 from pipeline.signer.audit.findings import Findings
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.policy_file import load
@@ -172,7 +173,7 @@ def chunks(database: Database, since: datetime | None) -> Iterator[list[Issued]]
             if not rows:
                 return
             ids = [row.request_id for row in rows]
-            digest = audit.c.details["certificate"].as_string()
+            digest = certificate_told(connection.dialect.name)
             told: dict[str, list[str]] = {one: [] for one in ids}
             entries = select(audit.c.request_id, digest.label("digest")).where(
                 among(audit.c.request_id, ids), digest.is_not(None)

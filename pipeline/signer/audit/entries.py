@@ -1,14 +1,16 @@
-"""The canonical octets of an entry: RFC 8785 JSON of all columns of its row.
+"""The canonical octets of an entry: RFC 8785 JSON of all columns of its row; and which certificate it
+tells of.
 
 Rows are read as text, made so by the database, so that a row which somebody wrote by hand is read as it
 is: it has another hash then, and harms nobody who reads.
 """
 
+import json
 from typing import Any, Final
 
 import msgspec
 import rfc8785
-from sqlalchemy import ColumnElement, String, Text, cast, func, type_coerce
+from sqlalchemy import ColumnElement, String, Text, case, cast, func, type_coerce
 
 from pipeline.errors import HttpcaError
 from pipeline.signer.tables import audit
@@ -46,10 +48,13 @@ def canonical(entry: int, moment: str, event: str, request_id: str | None, detai
     """Return an entry's canonical octets.
 
     Raises:
-        UnreadableEntry: ``details`` is no JSON, or holds a number that RFC 8785 cannot write.
+        UnreadableEntry: ``details`` is no JSON, has a member twice, or holds a number that RFC 8785
+            cannot write.
     """
     try:
         members = msgspec.json.decode(details)
+        if msgspec.json.encode(members).decode() != details:
+            _refuse_members_twice(details)
         whole = {
             "at": moment,
             "details": members,
@@ -64,6 +69,30 @@ def canonical(entry: int, moment: str, event: str, request_id: str | None, detai
         raise UnreadableEntry(
             f"entry {entry} of the audit cannot be read: its details are no JSON of ours"
         ) from error
+
+
+def _refuse_members_twice(details: str) -> None:
+    """Of two members of one name we read the last and SQLite the first: the hash would be that of
+    another entry than the one which the database tells of."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            raise ValueError("a member comes twice")
+        return members
+
+    json.loads(details, object_pairs_hook=once)
+
+
+def certificate_told(dialect: str) -> ColumnElement[Any]:
+    """Return what to select of an entry for the SHA-256 (hex) of the certificate that it tells of; NULL
+    when it tells of none."""
+    told = audit.c.details["certificate"].as_string()
+    if dialect == "sqlite":  # which keeps as JSON whatever somebody writes there
+        readable = func.json_valid(type_coerce(audit.c.details, String)) == 1
+    else:  # which keeps as JSON what it has no text for, and ends in an error when it is asked for one
+        readable = ~cast(audit.c.details, Text).regexp_match(r"\\u(0000|[Dd][89A-Fa-f])")
+    return case((readable, told), else_=None)
 
 
 def _is_plain(members: Any) -> bool:

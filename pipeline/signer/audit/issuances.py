@@ -2,15 +2,17 @@
 
 from hashlib import sha256
 
+import msgspec
 from sqlalchemy import Connection, and_, select
 
+from pipeline.signer.audit.entries import certificate_told, columns
 from pipeline.signer.audit.findings import Report
 from pipeline.signer.tables import audit, certificates
 
 
 def verify(connection: Connection, report: Report) -> None:
     """Compare the certificates with the entries that tell of them, one by one."""
-    told = audit.c.details["certificate"].as_string()
+    told = certificate_told(connection.dialect.name)
     entries = (
         select(audit.c.id, audit.c.request_id, told.label("digest"), certificates.c.certificate)
         .join_from(
@@ -45,11 +47,24 @@ def verify(connection: Connection, report: Report) -> None:
         )
 
 
+class _Fork(msgspec.Struct):
+    """What an entry says of a checkpoint that was not continued."""
+
+    kept_size: int
+    kept_root: str
+
+
 def forks(connection: Connection) -> list[str]:
     """Return what the log says of checkpoints that it did not continue."""
-    query = select(audit.c.at, audit.c.details).where(audit.c.event == "audit-forked")
-    return [
-        f"{row.at:%Y-%m-%d %H:%M:%S} UTC: the log did not continue the checkpoint of size "
-        f"{row.details['kept_size']}, root {row.details['kept_root']}"
-        for row in connection.execute(query.order_by(audit.c.id))
-    ]
+    query = select(*columns(connection.dialect.name)).where(audit.c.event == "audit-forked")
+    found = []
+    for row in connection.execute(query.order_by(audit.c.id)):
+        try:
+            fork = msgspec.json.decode(row.text, type=_Fork)
+        except msgspec.DecodeError:
+            continue  # it was changed, which was found already
+        found.append(
+            f"{row.moment[:19].replace('T', ' ')} UTC: the log did not continue the checkpoint of size "
+            f"{fork.kept_size}, root {fork.kept_root}"
+        )
+    return found

@@ -17,7 +17,7 @@ from pipeline.crypto.merkle_proof import verify_inclusion
 from pipeline.crypto.note import NoteRefused, Verifier
 from pipeline.database.engine import AnyRow, Database
 from pipeline.errors import HttpcaError
-from pipeline.signer.audit.entries import canonical, columns
+from pipeline.signer.audit.entries import canonical, certificate_told, columns
 from pipeline.signer.audit.stored import BrokenTree, StoredTree
 from pipeline.signer.operate import NotFound
 from pipeline.signer.tables import audit, certificates, tree
@@ -132,7 +132,7 @@ def _certificate(connection: Connection, wanted: str) -> AnyRow:
 
 
 def _entry(connection: Connection, certificate: AnyRow) -> AnyRow:
-    told = audit.c.details["certificate"].as_string()
+    told = certificate_told(connection.dialect.name)
     query = (
         select(*columns(connection.dialect.name), tree.leaves.c.leaf)
         .join_from(audit, tree.leaves, tree.leaves.c.entry == audit.c.id, isouter=True)

@@ -64,13 +64,18 @@ class _Walk:
         }
 
     def through(self, size: int) -> None:
-        """Go through the first ``size`` leaves."""
-        for start in range(0, size, CHUNK):
-            end = min(start + CHUNK, size)
-            rows = self._leaves(start, end)
+        """Go through the first ``size`` leaves, as far as there are any."""
+        place = 0
+        while rows := self._leaves(place, size):
             for row in rows:
                 self._check_entry(row)
-            self._grow(start, end, rows)
+                if row.leaf > place:
+                    self._missing(place, row.leaf)
+                if self.whole:
+                    self._grow(row.hash)
+                place = row.leaf + 1
+        if place < size:
+            self._missing(place, size)
         for level, position in sorted(self._nodes) if self.whole else ():
             self._report.found("node", f"node {position} of level {level} belongs to no tree")
 
@@ -81,6 +86,7 @@ class _Walk:
             .join_from(leaves, audit, audit.c.id == leaves.c.entry, isouter=True)
             .where(leaves.c.leaf >= start, leaves.c.leaf < end)
             .order_by(leaves.c.leaf)
+            .limit(CHUNK)
         )
         return self._connection.execute(query).all()
 
@@ -100,28 +106,25 @@ class _Walk:
         if not unchanged:
             self._report.found("changed", f"entry {entry} (leaf {leaf}) is not what was sequenced")
 
-    def _grow(self, start: int, end: int, rows: Sequence[AnyRow]) -> None:
-        if [row.leaf for row in rows] != list(range(start, end)):
-            missing = sorted(set(range(start, end)) - {row.leaf for row in rows})
-            self._report.found(
-                "leaf-removed",
-                f"{len(missing)} leaves are missing, from leaf {missing[0]} on; "
-                "what was signed after it cannot be compared",
-            )
-            self.whole = False
-        if not self.whole:
-            return
-        for row in rows:
-            for level, position, hashed in self.edge.append(row.hash):
-                if level % STORED_LEVELS:
-                    continue
-                stored = self._nodes.pop((level, position), None)
-                if stored != hashed:
-                    self._report.found(
-                        "node", f"node {position} of level {level} is not the one of its leaves"
-                    )
-            if self.edge.size in self._sizes:
-                self.roots[self.edge.size] = self.edge.root
+    def _missing(self, first: int, end: int) -> None:
+        self._report.found(
+            "leaf-removed",
+            f"{end - first} leaves are missing, from leaf {first} on; "
+            "what was signed after it cannot be compared",
+        )
+        self.whole = False
+
+    def _grow(self, leaf: bytes) -> None:
+        for level, position, hashed in self.edge.append(leaf):
+            if level % STORED_LEVELS:
+                continue
+            stored = self._nodes.pop((level, position), None)
+            if stored != hashed:
+                self._report.found(
+                    "node", f"node {position} of level {level} is not the one of its leaves"
+                )
+        if self.edge.size in self._sizes:
+            self.roots[self.edge.size] = self.edge.root
 
 
 def _compare(walk: _Walk, size: int, sources: Sequence[Source], report: Report) -> None:
@@ -150,8 +153,9 @@ def _compare(walk: _Walk, size: int, sources: Sequence[Source], report: Report) 
 def _signed(
     connection: Connection, trusted: Sequence[Verifier], report: Report
 ) -> Iterator[Source]:
-    rows = connection.execute(select(tree.checkpoints).order_by(tree.checkpoints.c.id)).all()
-    for row in rows:
+    stored = tree.checkpoints.c
+    query = select(stored.id, stored.size, stored.root, stored.note).order_by(stored.id)
+    for row in connection.execute(query).all():
         where = f"checkpoint {row.id} in the database"
         try:
             signed = checkpoint.read(row.note, trusted)

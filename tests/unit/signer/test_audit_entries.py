@@ -53,7 +53,16 @@ def test_every_column_of_an_entry_is_in_its_octets() -> None:
 
 
 @pytest.mark.parametrize(
-    "details", ["", "{", '{"a": 1e400}', '{"a": 9007199254740993}', "[" * 9999]
+    "details",
+    [
+        "",
+        "{",
+        '{"a": 1, "a": 2}',
+        '{"a": {"b": 1, "b": 1}}',
+        '{"a": 1e400}',
+        '{"a": 9007199254740993}',
+        "[" * 9999,
+    ],
 )
 def test_an_entry_without_a_canonical_form_says_which_one_it_is(details: str) -> None:
     with pytest.raises(UnreadableEntry, match="entry 7 of the audit"):
