@@ -17,7 +17,7 @@ from rich.text import Text
 
 from pipeline.approve import standing
 from pipeline.approve.facts import CertificateToBe, Facts
-from pipeline.approve.harmless import harmless
+from pipeline.approve.harmless import harmless, whole
 from pipeline.approve.waiting import Recorded
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
@@ -74,9 +74,9 @@ def age(since: datetime, now: datetime) -> str:
 
 def name_text(name: Name) -> Text:
     """Return a name for people: as it will stand in the certificate, and what it looks like."""
-    text = Text(harmless(str(name)), "bold")
+    text = Text(whole(str(name)), "bold")
     if name.is_idn:
-        text.append(f" = {harmless(name.display())}")
+        text.append(f" = {whole(name.display())}")
     return text
 
 
@@ -130,25 +130,25 @@ def _certificate(facts: Facts) -> Iterable[Row]:
         yield "Key", Text(f"{csr.key.text}, SPKI SHA-256:\n{csr.key.fingerprint}")
     if profile is not None:
         more = f": {profile.description}" if profile.description else ""
-        yield "Profile", Text.assemble((harmless(profile.name), "bold"), harmless(more))
+        yield "Profile", Text.assemble((whole(profile.name), "bold"), whole(more))
     if certificate is not None:
         yield "Key use", Text(_usages(certificate))
         for label, sentence in certificate.powers:
-            yield label, Text(harmless(sentence), "bold")
+            yield label, Text(whole(sentence), "bold")
         yield "Valid", Text(_validity(certificate))
         for kind, url in certificate.urls:
-            yield "URL", Text(f"{kind}: {harmless(url)}")
+            yield "URL", Text(f"{kind}: {whole(url)}")
     if facts.issuer is None:
         yield "Issuer", Text(f"cannot be shown, SHA-256:\n{facts.request.issuer}")
     else:
-        subject = harmless(facts.issuer.subject.rfc4514_string())
+        subject = whole(facts.issuer.subject.rfc4514_string())
         fingerprint = facts.issuer.fingerprint(hashes.SHA256()).hex()
         yield "Issuer", Text(f"{subject}, SHA-256:\n{fingerprint}")
 
 
 def _subject(csr: Csr, certificate: CertificateToBe | None) -> Text:
     if certificate is not None and certificate.subject:
-        return Text(harmless(certificate.subject))
+        return Text(whole(certificate.subject))
     return Text(f"empty (the CSR says {harmless(csr.subject)})" if csr.subject else "empty")
 
 
@@ -162,7 +162,7 @@ def _names(names: tuple[Name, ...]) -> Text:
 
 def _usages(certificate: CertificateToBe) -> str:
     usages = [*certificate.key_usage, *certificate.extended_key_usage]
-    found = ", ".join(harmless(usage).replace("_", " ") for usage in usages)
+    found = ", ".join(whole(usage).replace("_", " ") for usage in usages)
     return found if certificate.ca else f"{found}; no CA"
 
 
@@ -176,17 +176,17 @@ def _validity(certificate: CertificateToBe) -> str:
 def _rule(rule: Mapping[str, Any]) -> Text:
     """Show a rule whole: its name, what it says, and every other member as it stands."""
     rest = dict(rule)
-    text = Text(f"“{harmless(str(rest.pop('name', '')))}”")
-    says = [harmless(str(rest.pop("action", "")))]
+    text = Text(f"“{whole(str(rest.pop('name', '')))}”")
+    says = [whole(str(rest.pop("action", "")))]
     if (quorum := rest.pop("quorum", 1)) != 1:
-        says.append(f"{harmless(_value(quorum))} approvals needed")
+        says.append(f"{whole(_value(quorum))} approvals needed")
     if (names := rest.pop("approver_names", None)) is not None:
-        of_set = harmless(_value(rest.pop("approvers", "")))
-        says.append(f"of the approvers “{of_set}”: {harmless(_value(names))}")
+        of_set = whole(_value(rest.pop("approvers", "")))
+        says.append(f"of the approvers “{of_set}”: {whole(_value(names))}")
     text.append(f" ({', '.join(says)})")
     given = {key: value for key, value in rest.items() if value not in ("", [], None, False)}
     shown = [f"{key} = {_value(value)}" for key, value in given.items()]
-    return text.append(harmless(" when " + "; ".join(shown))) if shown else text
+    return text.append(whole(" when " + "; ".join(shown))) if shown else text
 
 
 def _value(value: Any) -> str:

@@ -3,14 +3,18 @@
 import re
 
 import pytest
+from cryptography import x509
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from pipeline.approve import csr_view
 from pipeline.approve.listing import listing
 from pipeline.approve.screen import screen
+from pipeline.crypto.subject import ATTRIBUTES
 from pipeline.crypto.visible import visible
-from tests.unit.approve.asked import make_csr
+from tests import factories
+from tests.unit.approve.asked import PROFILE, make_csr
 from tests.unit.approve.seen import LATER, gathered, show, shown
 from tests.unit.approve.world import World, decided
 
@@ -97,3 +101,36 @@ def test_no_line_is_longer_than_the_terminal(world: World, width: int) -> None:
     names = ["a" * 63 + "." + "b" * 63 + ".example"] + [f"h{i}.example.com" for i in range(30)]
     text = shown(world, world.add(make_csr(names), comment="x" * 500), width=width)
     assert all(cell_len(line) <= width for line in text.splitlines())
+
+
+def test_what_will_be_signed_is_shown_to_its_end_however_long_it_is(world: World) -> None:
+    """Of a thousand characters the rest was an ellipsis, and could be anything."""
+    path = "/".join(f"{number:04}" for number in range(300))
+    uri = f"spiffe://example.org/{path}/the-end"
+    long = "o" * 60
+    attributes = {"ST": "s", "L": "l", "street": "t", "O": "o", "OU": "u", "UID": "i"}
+    parts = [
+        x509.NameAttribute(x509.ObjectIdentifier(ATTRIBUTES[kind].oid), letter + "," * 63)
+        for kind, letter in attributes.items()
+    ] + [
+        x509.NameAttribute(x509.ObjectIdentifier(ATTRIBUTES[kind].oid), f"{letter}{',' * 60}end")
+        for kind, letter in {"title": "x", "SN": "y", "GN": "z"}.items()
+    ]
+    profile = replace(
+        PROFILE,
+        names=("uri",),
+        max_name_length=2000,
+        description=f"{long * 20} as its description says",
+        subject_from_csr=(*attributes, "title", "SN", "GN"),
+    )
+    octets = factories.csr([f"URI:{uri}"], subject=parts)
+    rule = {"name": "a", "action": "approve", "any_name": [f"{n}.{long}.test" for n in range(30)]}
+    request_id = world.add(octets, profile=profile.snapshot, rule=rule)
+    text = re.sub(r"\n {10}", "", shown(world, request_id))
+    assert f"URI:{uri}\n" in text
+    assert "as its description says\n" in text
+    assert f"29.{long}.test\n" in text
+    made = gathered(world, request_id).certificate
+    assert made is not None
+    assert len(made.subject) > 1000
+    assert made.subject in text
