@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 LOOK_AGAIN: Final = 2.0
 """Seconds after which the file is looked at again."""
 
+Stamp = tuple[int, int, int, int]
 Loaded = Callable[[Policy], None]
 Problem = Callable[[str], None]
 Unfit = Callable[[Policy], Iterable[str]]
@@ -62,7 +63,7 @@ class PolicySource:
         self._unfit = unfit
         self._lock = threading.Lock()
         self._problem = ""
-        self._stamp: tuple[int, int] | None = self._look()
+        self._stamp: Stamp | None = self._look()
         self._looked = monotonic()
         self._policy = load(path, issuers)
         loaded(self._policy)
@@ -116,6 +117,7 @@ class PolicySource:
         else:
             log.info("policy-file-right-again", path=str(self.path))
 
-    def _look(self) -> tuple[int, int]:
+    def _look(self) -> Stamp:
+        # Tools that copy files keep time and size, but not the time at which the file was put there.
         found = self.path.stat()
-        return found.st_mtime_ns, found.st_size
+        return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size

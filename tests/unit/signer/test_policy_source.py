@@ -60,6 +60,20 @@ def test_a_changed_policy_takes_effect_and_is_noted_first(source: Source) -> Non
     assert source.loaded == ["approve", "reject"]
 
 
+def test_a_file_of_the_same_time_and_size_takes_effect_too(source: Source) -> None:
+    """As a tool puts it there that sets all times alike, or keeps those of its copies."""
+    text = GOOD + 'validity = "90d"\n'
+    source.write(text)
+    source.later()
+    before = source.file.stat()
+    other = source.file.with_suffix(".new")
+    other.write_text(text.replace("90d", "30d"))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(source.file)
+    source.later()
+    assert source.source().profiles["server"].validity == "30d"
+
+
 def test_a_wrong_policy_leaves_the_old_one_in_force(source: Source) -> None:
     source.write("default = 7\n")
     assert source.later() == "approve"
