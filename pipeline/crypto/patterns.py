@@ -61,6 +61,13 @@ class Pattern(msgspec.Struct, frozen=True):
             return below and "?" not in value
         return value == self.text.removeprefix(_UPN)
 
+    def touches(self, name: Name) -> bool:
+        """Return whether the pattern covers the name, or a host that the name stands for: a wildcard
+        does for all those one label below it (RFC 9525 section 6.3)."""
+        if not name.is_wildcard or self.kind != "dns" or self.tail:
+            return self.matches(name)
+        return self.text.partition(".")[2] == name.value.removeprefix("*.")
+
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Pattern:

@@ -51,7 +51,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One rule. It matches when all of its conditions do; a condition left out always does.
 
     ``every_name``: each name of the CSR matches one of these patterns, and there is one; ``any_name``:
-    at least one does. For a CA these look at what it could speak for. ``powers`` are those of profiles
+    at least one does, or (where the rule does not sign at once) is a wildcard that stands for one that
+    does. For a CA these look at what it could speak for. ``powers`` are those of profiles
     that a rule which signs at once covers; without it, it covers no profile that gives any.
     ``requesters`` (names of known requesters), ``groups`` of them and ``sources`` are the web
     side's word, so a rule that signs because of them must say ``trust_web``. ``hours`` and ``days``
@@ -161,7 +162,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
                     break
         if self.any_name is not None:
             patterns = [Pattern.parse(text) for text in self.any_name]
-            if not any(pattern.matches(name) for pattern in patterns for name in csr.names):
+            # Who may not have a name, or not at once, may not have a wildcard that stands for it.
+            covers = Pattern.matches if self.action == "sign" else Pattern.touches
+            if not any(covers(pattern, name) for pattern in patterns for name in csr.names):
                 yield f"no name is among any_name: {_listed(self.any_name)}"
 
     def _mismatches_of_subtrees(self, subtrees: Collection[Subtree]) -> Iterator[str]:
