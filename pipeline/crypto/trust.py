@@ -113,11 +113,12 @@ class Trust:
         if stamp == self._stamp:
             return
         problems: list[SettingsError] = []
-        authorities, senders = self._read(self.folder, problems)
+        lying_here, senders = self._read(self.folder, problems)
+        former, revoked = self._read(self._revoked_folder, problems)
+        authorities = [one for one in lying_here if one not in former]
         if not authorities:
             missing = "no message CA certificate lies here (trusted/message-ca.pem)"
             problems.append(SettingsError(self.folder, "", missing))
-        _, revoked = self._read(self._revoked_folder, problems)
         self._revoked = {sender.thumbprint: sender for sender in revoked}
         self._accepted = {
             sender.thumbprint: sender
@@ -126,7 +127,7 @@ class Trust:
             and any(is_issued_by(sender.certificate, authority) for authority in authorities)
         }
         self.authorities = authorities
-        known = [*authorities, *(sender.certificate for sender in (*senders, *revoked))]
+        known = [*lying_here, *former, *(sender.certificate for sender in (*senders, *revoked))]
         self._keys = frozenset(key_lists.fingerprint(one.public_key()) for one in known)
         self._stamp = stamp
         self.problems = problems

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pipeline.crypto.identity import Identity
-from pipeline.crypto.trust import LOOK_AGAIN, Trust
+from pipeline.crypto.trust import LOOK_AGAIN, REVOKED, Trust
 from pipeline.errors import MessageRefused, SettingsError
 from tests.unit.crypto.message_world import APPROVER, WEB, MessageWorld
 
@@ -74,6 +74,19 @@ def test_a_link_whose_target_is_gone_is_revoked(folder: Folder, tmp_path: Path) 
     target.unlink()
 
     assert not folder.accepts(folder.approver)
+
+
+def test_a_message_ca_that_was_revoked_counts_no_more_when_a_copy_of_it_comes_back(
+    folder: Folder,
+) -> None:
+    (file,) = folder.world.folder.glob("message-ca*.pem")
+    keys = folder.trust.keys()
+    revoked = folder.world.folder.parent / REVOKED
+    revoked.mkdir()
+    (revoked / file.name).write_bytes(file.read_bytes())
+    assert not folder.accepts(folder.web)
+    assert folder.trust.authorities == []
+    assert folder.trust.keys() == keys  # for none of which a certificate is issued
 
 
 def test_without_its_folder_a_side_trusts_nobody(folder: Folder) -> None:
