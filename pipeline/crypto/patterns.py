@@ -62,8 +62,11 @@ class Pattern(msgspec.Struct, frozen=True):
         return value == self.text.removeprefix(_UPN)
 
     def touches(self, name: Name) -> bool:
-        """Return whether the pattern covers the name, or a host that the name stands for: a wildcard
-        does for all those one label below it (RFC 9525 section 6.3)."""
+        """Return whether the pattern covers the name, or something that the name stands for: a wildcard
+        does for all hosts one label below it (RFC 9525 section 6.3), a URI for itself without query.
+        """
+        if self.head:
+            return name.kind == self.kind and name.value.startswith(self.head)
         if not name.is_wildcard or self.kind != "dns" or self.tail:
             return self.matches(name)
         return self.text.partition(".")[2] == name.value.removeprefix("*.")
