@@ -169,12 +169,12 @@ def _end_of_recorded(tbs: bytes, issuer: Issuer) -> datetime:
     certificate = _load(assemble(tbs, b""))
     try:
         named = extension_of(certificate, x509.AuthorityKeyIdentifier)
+        same_name = certificate.issuer == issuer.certificate.subject
     except ValueError:
         raise ItemFailed("the recorded TBS cannot be read") from None
     if named is None:
         raise ItemFailed("the recorded TBS does not name its issuer's key")
-    same_key = named == issuer.authority_key_identifier
-    if certificate.issuer != issuer.certificate.subject or not same_key:
+    if not same_name or named != issuer.authority_key_identifier:
         raise ItemFailed("the recorded TBS was made for an issuer that is no longer there")
     return certificate.not_valid_after_utc
 

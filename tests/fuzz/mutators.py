@@ -142,7 +142,7 @@ def _value(value: Any, random: Random) -> Any:
             case _:
                 return [*value[:at], _value(value[at], random), *value[at + 1 :]]
     if isinstance(value, str) and value and random.random() < 0.6:
-        return octets(value.encode(), random).decode("utf-8", "replace")
+        return octets(value.encode("utf-8", "surrogatepass"), random).decode("utf-8", "replace")
     return random.choice(
         (None, True, [], {}, [[[]]], random.choice(_NUMBERS), random.choice(_TEXTS), str(value))
     )
