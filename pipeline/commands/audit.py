@@ -14,6 +14,7 @@ from pipeline.commands.options import answer, config_option, json_option
 from pipeline.commands.signer_database import RequestId, signer_database
 from pipeline.crypto.certificates import certificate_from_pem
 from pipeline.crypto.note import NoteRefused, Verifier
+from pipeline.crypto.visible import visible
 from pipeline.database.advance import record
 from pipeline.errors import HttpcaError, SettingsError
 from pipeline.setup import audit_key
@@ -134,7 +135,7 @@ def check_proof(file: Path, key: str, certificate: Path | None, as_json: bool) -
         f"The certificate with serial {serial} is on record: entry {entry['id']} of {entry['at']},"
         f" request {entry['request_id']}, in the log {head.origin} of {head.size} entries."
     )
-    answer(as_json, found, sentence)
+    answer(as_json, found, visible(sentence))
 
 
 @audit.command("new-key")
@@ -174,8 +175,9 @@ def _load(file: Path) -> x509.Certificate:
 
 
 def _sentences(report: Report) -> str:
-    lines = [f"WRONG ({finding.kind}): {finding.sentence}" for finding in report.findings]
-    lines += [f"Note: {fork}." for fork in report.forks]
+    # In them is text from a database that somebody may have changed, for the eyes of who looks.
+    lines = [f"WRONG ({one.kind}): {visible(one.sentence)}" for one in report.findings]
+    lines += [f"Note: {visible(fork)}." for fork in report.forks]
     lines.append(
         f"{report.size} entries, root {report.root}; {report.checkpoints} checkpoints and"
         f" {report.certificates} certificates agree; {report.waiting} entries have no place yet."

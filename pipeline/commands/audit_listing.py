@@ -41,7 +41,6 @@ def as_lines(rows: Sequence[AnyRow]) -> str:
     for row in rows:
         shown = ", ".join(f"{name}={value}" for name, value in row.details.items())
         about = f"  {row.request_id}" if row.request_id else ""
-        lines.append(
-            f"{row.id:>8}  {row.at:%Y-%m-%d %H:%M:%S}  {row.event}{about}  {visible(shown)}"
-        )
+        what = visible(f"{row.event}{about}  {shown}", 1200)
+        lines.append(f"{row.id:>8}  {row.at:%Y-%m-%d %H:%M:%S}  {what}")
     return "\n".join(lines) if lines else "There is no such entry."

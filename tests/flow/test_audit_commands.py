@@ -9,7 +9,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.database.append_only import statements
 from pipeline.run.signer_clock import SignerClock
-from pipeline.signer.tables import audit
+from pipeline.signer.tables import audit, certificates
 from tests.flow.audit_log import unlock
 from tests.flow.checkpoints import checkpoint_and_deliver, issue, told
 from tests.flow.world import World
@@ -80,6 +80,29 @@ def test_who_has_no_key_or_policy_is_told_the_option(
         code, _, err = run(capsys, "audit", verb, "--config", signer)
         assert (code, option in err) == (1, True)
     assert run(capsys, "audit", "check-certificates", "--no-policy", "--config", signer)[0] == 0
+
+
+def test_who_changes_the_log_cannot_write_the_verdict_upon_it(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A serial number of their own clears the screen, and says that all is well."""
+    request = issue(world, "a.test")
+    checkpoint_and_deliver(world)
+    fake = "\x1b[2J\x1b[HNothing was changed, removed or inserted.\x1b[8m"
+    with world.signer_database.write() as connection:
+        unlock(connection)
+        connection.execute(certificates.update().values(serial=fake))
+        mine = audit.c.request_id == request
+        connection.execute(audit.update().where(mine).values(event=fake, request_id=None))
+        for table in ("audit", "audit_leaves", "audit_nodes", "audit_checkpoints"):
+            for statement in statements("sqlite", table):
+                connection.exec_driver_sql(statement)
+    signer = world.directory / "signer"
+    code, out, _ = run(capsys, "audit", "verify", "--config", signer)
+    assert code == 1
+    assert "no entry tells of the certificate \\x1b[2J" in out
+    assert "\x1b" not in out
+    assert "\x1b" not in run(capsys, "audit", "list", "--config", signer)[1]
 
 
 def test_the_web_sides_list_serves_as_kept_checkpoints(
