@@ -7,10 +7,7 @@ unusual spaces, and marks piled upon each other or upon nothing.
 import unicodedata
 from typing import Final
 
-from pipeline.crypto.visible import visible
-
-_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Characters of visible categories that show as nothing."""
+from pipeline.crypto.visible import is_blank, visible
 
 _MARKS: Final = frozenset({"Mn", "Me", "Mc"})
 MAX_MARKS: Final = 2
@@ -27,9 +24,8 @@ def harmless(text: str, limit: int = 1000) -> str:
     for character in text:
         category = unicodedata.category(character)
         marks = marks + 1 if category in _MARKS else 0
-        hides = character in _BLANK or "VARIATION SELECTOR" in unicodedata.name(character, "")
         odd_space = category == "Zs" and character != " "
-        if hides or odd_space or marks > MAX_MARKS:
+        if is_blank(character) or odd_space or marks > MAX_MARKS:
             shown.append(f"\\u{ord(character):04x}")
         else:
             shown.append(character)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from cryptography import x509
 
-from pipeline.crypto.visible import visible
+from pipeline.crypto.visible import is_blank, visible
 from pipeline.errors import N_, Refused
 
 if TYPE_CHECKING:
@@ -214,6 +214,8 @@ def _canonical(value: str) -> str:
 def _fault(kind: str, value: str) -> str | None:
     attribute = ATTRIBUTES[kind]
     if not value.isprintable() or value != " ".join(value.split()) or not value:
+        return FORM
+    if not value.isascii() and any(map(is_blank, value)):
         return FORM
     if len(value) > attribute.longest:
         return TOO_LONG

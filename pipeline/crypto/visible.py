@@ -1,6 +1,9 @@
 """Text from a requester, made safe to show: nothing in it can move a cursor or hide a character."""
 
 import unicodedata
+from typing import Final
+
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
 def visible(text: str, limit: int = 1000) -> str:
@@ -15,6 +18,11 @@ def visible(text: str, limit: int = 1000) -> str:
     if text.isprintable():
         return text
     return "".join(_escape(char) if _is_hidden(char) else char for char in text)
+
+
+def is_blank(character: str) -> bool:
+    """Say whether a character shows as nothing although its category is one of those that are seen."""
+    return character in _BLANK or "VARIATION SELECTOR" in unicodedata.name(character, "")
 
 
 def _is_hidden(character: str) -> bool:

@@ -80,6 +80,9 @@ ORG = NameOID.ORGANIZATION_NAME
         ([odd(ORG, "x" * 65)], "longer than the 64"),
         ([odd(ORG, "a\x00b")], "cannot be seen"),
         ([odd(ORG, "a\u202eb")], "cannot be seen"),  # turns the text around
+        ([odd(ORG, "\u3164")], "cannot be seen"),  # a letter, and nothing to see
+        ([odd(ORG, "Exam\u034fple")], "cannot be seen"),
+        ([odd(ORG, "Example\ufe0f")], "cannot be seen"),
         ([odd(ORG, " Example")], "spaces too many"),
         ([odd(ORG, "Exam  ple")], "spaces too many"),
         ([odd(ORG, "a\u00a0b")], "spaces too many"),  # a space that looks like another
