@@ -171,8 +171,8 @@ def to_name(parts: Iterable[Part]) -> x509.Name:
 
 
 def same(one: x509.Name, other: x509.Name) -> bool:
-    """Return whether two names count as one, without regard to case, spaces, and the kind of string
-    (RFC 5280 section 7.1)."""
+    """Return whether two names count as one, without regard to case, spaces, the kind of string, and
+    forms of one letter (RFC 5280 section 7.1, RFC 4518 section 2)."""
     return _folded(one) == _folded(other)
 
 
@@ -181,7 +181,7 @@ def _folded(name: x509.Name) -> list[frozenset[tuple[str, str]]]:
         frozenset(
             (
                 attribute.oid.dotted_string,
-                " ".join(_canonical(str(attribute.value)).casefold().split()),
+                " ".join(unicodedata.normalize("NFKC", str(attribute.value)).casefold().split()),
             )
             for attribute in rdn
         )

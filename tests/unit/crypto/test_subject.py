@@ -123,6 +123,7 @@ def test_two_writings_of_one_text_are_one() -> None:
     [
         ("/CN=Test CA", "/CN=test ca", True),
         ("/CN=Test CA", "/CN=Test  CA", True),
+        ("/CN=Test CA", "/CN=\uff34est \uff23A", True),  # letters as wide as ideographs
         ("/CN=Test CA", "/CN=Test CAs", False),
         ("/CN=Test CA", "/O=Test CA", False),
         ("/O=A/CN=Test CA", "/CN=Test CA", False),
