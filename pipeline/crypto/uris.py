@@ -21,6 +21,8 @@ _PARTS: Final = re.compile(
     r"(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?"
 )
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+"""The last part of a host that browsers take for an IPv4 address (WHATWG URL, "ends in a number")."""
 _PERCENT: Final = re.compile(r"%(?P<hex>[0-9A-Fa-f]{2})?")
 _NEVER_ENCODED: Final = re.compile(r"[A-Za-z0-9\-._~/\\\x00-\x1f\x7f]")
 
@@ -80,8 +82,11 @@ def _authority(text: str, authority: str) -> str:
 
 def _host(host: str) -> str:
     if host.startswith("["):
-        return f"[{IPv6Address(host[1:-1])}]"
-    if host.rpartition(".")[2].isdigit():
+        address = IPv6Address(host[1:-1])
+        if address.scope_id is not None or address.ipv4_mapped is not None:
+            raise AddressValueError(host)
+        return f"[{address}]"
+    if _NUMBER.fullmatch(host.rpartition(".")[2]):
         return str(IPv4Address(host))
     if "*" in host:
         raise AddressValueError(host)
