@@ -29,7 +29,17 @@ from pipeline.database.advance import Move, admit, advance, record
 from pipeline.database.engine import AnyRow, Database
 from pipeline.database.export import numbered
 from pipeline.errors import HttpcaError, RequesterError
-from pipeline.messages import Body, Der, Digest, Name, RequestId, Revision, Sentence, Time
+from pipeline.messages import (
+    Body,
+    CertificateDer,
+    Der,
+    Digest,
+    Name,
+    RequestId,
+    Revision,
+    Sentence,
+    Time,
+)
 from pipeline.signer import issued_names, operate
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
@@ -51,7 +61,7 @@ class Held(Body, frozen=True):
     profile: Name
     source: Name
     comment: Sentence
-    certificate: Der | None
+    certificate: CertificateDer | None
     issuer: Digest | None
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select
 from pipeline.database import advance
 from pipeline.database.engine import Database
 from pipeline.database.export import NotWhole
+from pipeline.messages import MAX_CSR_BYTES
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import admission, operate
 from pipeline.signer import tables as signer_tables
@@ -254,6 +255,21 @@ def test_a_certificate_of_another_request_is_not_imported(world: World) -> None:
     exported = [json.dumps(one) for one in (first, second | {"certificate": first["certificate"]})]
     with pytest.raises(NotImported, match=r"line 2.*that of another request"):
         reconcile(world.signer_database, world.signer.issuers, exported, "operator", world.time())
+
+
+def test_a_certificate_that_is_larger_than_any_csr_is_imported(make_world: MakeWorld) -> None:
+    many = [f"DNS:n{number:03}.{'.'.join(['a' * 61] * 4)}" for number in range(255)]
+    octets = factories.csr(names=[*many, f"DNS:{'b' * 63}.{'c' * 63}"])
+    assert len(octets) <= MAX_CSR_BYTES
+    rules = '[[rules]]\nname = "all"\nprofiles = ["server"]\naction = "sign"\n'
+    world = make_world(policy=f"[profiles.server]\nmax_names = 1000\n{rules}")
+    backup = back_up(world.signer_database)
+    request_id = world.submit(csr=octets, run=True)
+    certificate = world.certificate(request_id)
+    assert len(certificate) > MAX_CSR_BYTES
+    restore(world.signer_database, backup)
+    assert learn(world)["certificate imported"] == 1
+    assert world.certificate(request_id) == certificate
 
 
 @pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
