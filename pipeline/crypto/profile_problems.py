@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from cryptography import x509
+
 from pipeline.crypto import durations, subject, subtrees
 from pipeline.crypto.public_keys import KeyRule
 from pipeline.crypto.usages import EXTENDED_KEY_USAGES, OF_AGREEMENT
@@ -78,7 +80,7 @@ def _uses(profile: Profile) -> Iterator[tuple[str, str]]:
     for usage in profile.extended_key_usage:
         if usage == _ANY_EXTENDED_KEY_USAGE:
             yield "extended_key_usage", f"{usage!r} would allow every use; list the uses instead"
-        elif usage not in EXTENDED_KEY_USAGES and not _OID.fullmatch(usage):
+        elif usage not in EXTENDED_KEY_USAGES and not _is_oid(usage):
             allowed = ", ".join(EXTENDED_KEY_USAGES)
             yield "extended_key_usage", f"found {usage!r}; allowed are {allowed}, or a dotted OID"
     oids = profile.extended_key_usage_oids()
@@ -187,7 +189,7 @@ def _constraints(profile: Profile) -> Iterator[tuple[str, str]]:
 def _urls(profile: Profile) -> Iterator[tuple[str, str]]:
     for text in profile.certificate_policies:
         oid, _, url = text.partition(" ")
-        if not _OID.fullmatch(oid) or (" " in text and not _URL.fullmatch(url)):
+        if not _is_oid(oid) or (" " in text and not _URL.fullmatch(url)):
             problem = f"found {text!r}; write an OID, and after it the URL of a practice statement"
             yield "certificate_policies", problem
         elif oid == _ANY_POLICY and not profile.ca:
@@ -199,6 +201,16 @@ def _urls(profile: Profile) -> Iterator[tuple[str, str]]:
         for url in getattr(profile, key):
             if not _URL.fullmatch(url):
                 yield key, f"found {url!r}; a URL begins with http:// or https://"
+
+
+def _is_oid(text: str) -> bool:
+    if not _OID.fullmatch(text):
+        return False
+    try:
+        x509.ObjectIdentifier(text)
+    except ValueError:  # of more octets than the library takes
+        return False
+    return True
 
 
 def _unreadable(

@@ -84,6 +84,10 @@ def test_a_snapshot_of_before_the_new_fields_is_read_as_it_was_meant() -> None:
     assert (read.ca, read.powers, read.extra_extensions) == (False, frozenset(), "drop")
 
 
+LONG_OID = "1.3.6.1.4.1" + ".9999999999999999999" * 7
+"""More octets than the library takes in an OID: nothing could be issued by such a profile."""
+
+
 @pytest.mark.parametrize(
     ("fields", "powers"),
     [
@@ -152,6 +156,7 @@ def test_a_certificate_gets_the_usages_that_its_key_can_do(
         ({"extended_key_usage": ["server"]}, "extended_key_usage", "server_auth, client_auth"),
         ({"extended_key_usage": ["2.5.29.37.0"]}, "extended_key_usage", "would allow every use"),
         ({"extended_key_usage": ["1.99.1"]}, "extended_key_usage", "or a dotted OID"),
+        ({"extended_key_usage": [LONG_OID]}, "extended_key_usage", "or a dotted OID"),
         ({"extended_key_usage": ["1.2.03"]}, "extended_key_usage", "or a dotted OID"),
         (
             {"extended_key_usage": ["client_auth", "1.3.6.1.5.5.7.3.2"]},
@@ -199,6 +204,7 @@ def test_a_certificate_gets_the_usages_that_its_key_can_do(
         (CA | {"permitted_subtrees": ["IP:10.0.0.1/8"]}, "permitted_subtrees", "host bits set"),
         (CA | {"excluded_subtrees": ["URI:exam_ple.com"]}, "excluded_subtrees", "underscore"),
         ({"certificate_policies": ["my policy"]}, "certificate_policies", "write an OID"),
+        ({"certificate_policies": [LONG_OID]}, "certificate_policies", "write an OID"),
         ({"certificate_policies": ["1.2.3 ftp://x"]}, "certificate_policies", "URL of a practice"),
         ({"certificate_policies": ["1.2.3", "1.2.3 http://x"]}, "certificate_policies", "twice"),
         ({"certificate_policies": ["2.5.29.32.0"]}, "certificate_policies", "only a CA"),
