@@ -50,7 +50,10 @@ def run_command(argv: Sequence[str], told: Mapping[str, Any], timeout: float) ->
         _, complaint = process.communicate(json.dumps(told).encode("ascii"), timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        # Not to be read to its end: what left for a session of its own may hold it open for ever.
+        assert process.stderr is not None  # noqa: S101 - it is a pipe
+        process.stderr.close()
+        process.wait()
         raise HookFailed(f"the command {argv[0]!r} took longer than {timeout:g} seconds") from None
     if process.returncode:
         shown = complaint.decode("utf-8", "replace")[:SHOWN]

@@ -61,6 +61,16 @@ def test_a_command_that_is_not_there_is_told() -> None:
         run_command(["/nothing/here"], TOLD, 60)
 
 
+def test_nobody_waits_for_what_a_command_leaves_behind(tmp_path: Path) -> None:
+    """Reminders would come to an end with the first of them."""
+    left = "subprocess.Popen(['sleep', '6'], start_new_session=True)"
+    argv = program(tmp_path, f"import subprocess, time\n{left}\ntime.sleep(60)\n")
+    before = time.monotonic()
+    with pytest.raises(HookFailed, match="longer than 1 seconds"):
+        run_command(argv, TOLD, 1)
+    assert time.monotonic() - before < 4
+
+
 def test_a_command_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
     argv = program(
         tmp_path,
