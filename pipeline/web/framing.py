@@ -23,8 +23,8 @@ class Parser(HTTPRequestParser):
         """Read start line and headers.
 
         Raises:
-            ParsingError: they are malformed, or do not say for sure where the request ends (RFC 9112
-                section 6.1).
+            ParsingError: they are malformed, do not say for sure where the request ends (RFC 9112
+                section 6.1), or not whom they are for (section 3.2).
         """
         try:
             super().parse_header(header_plus)
@@ -34,3 +34,5 @@ class Parser(HTTPRequestParser):
             raise ParsingError("Transfer-Encoding needs version 1.1")
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Transfer-Encoding and Content-Length exclude each other")
+        if self.version == "1.1" and "HOST" not in self.headers:
+            raise ParsingError("Version 1.1 needs a Host")

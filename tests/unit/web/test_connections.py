@@ -25,13 +25,14 @@ NOT_FOR_EVER = 60.0
 """Seconds; against hanging only."""
 
 BEGUN = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /review HTTP/1.1\r\nHost: localhost\r\n"
 
 SLOW = {
     "nothing, after half a header": BEGUN,
     "a header that never ends": BEGUN + b"X-",
-    "a body that never comes": b"POST /review HTTP/1.1\r\nContent-Length: 5000\r\n\r\n",
-    "half a body": b"POST /review HTTP/1.1\r\nContent-Length: 5000\r\n\r\n" + b"x" * 2000,
-    "a chunk that never ends": b"POST /review HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n",
+    "a body that never comes": POST + b"Content-Length: 5000\r\n\r\n",
+    "half a body": POST + b"Content-Length: 5000\r\n\r\n" + b"x" * 2000,
+    "a chunk that never ends": POST + b"Transfer-Encoding: chunked\r\n\r\nfff\r\n",
 }
 
 
@@ -128,7 +129,7 @@ def test_what_is_no_http_is_refused_without_telling_what_serves(website: Website
     for sent in (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET / HTTP/9.9\r\nContent-Length: -1\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: nonsense\r\n\r\n",
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: nonsense\r\n\r\n",
     ):
         with serving(website) as url, connect(url) as connection:
             connection.sendall(sent)
@@ -183,7 +184,7 @@ def test_whoever_asks_for_much_at_once_and_takes_nothing_keeps_no_thread(tmp_pat
     with capture_logs() as said, serving(website, slow=5.0) as url, ExitStack() as stack:
         clients = [stack.enter_context(connect(url)) for _ in range(3)]
         for client in clients:
-            client.sendall(b"GET /large HTTP/1.1\r\n\r\n" * count)
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n" * count)
         time.sleep(0.5)  # time to run out of threads
         assert requests.get(f"{url}/small", timeout=NOT_FOR_EVER / 2).text == "small"
         with clients[0].makefile("rb") as reading:

@@ -51,6 +51,7 @@ DOUBTFUL = {
 UNREADABLE = {
     "an address without its end": b"GET http://[ HTTP/1.1\r\n\r\n",
     "an address without its beginning": b"GET http://::1]/ HTTP/1.1\r\n\r\n",
+    "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
     "a length that is none, and a question whether to send the body": SUBMIT
     + b"Expect: 100-continue\r\nContent-Length: +5\r\n\r\n",
     "a length of thousands of digits": SUBMIT + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 import requests
@@ -36,12 +37,17 @@ class Running:
         assert not self.thread.is_alive()
         return time.monotonic() - begun
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
 
 @pytest.fixture
 def running(website: Website) -> Iterator[Running]:
-    made = Running(website)
-    yield made
-    made.stop()
+    with Running(website) as made:
+        yield made
 
 
 def test_serves_and_ends(running: Running) -> None:
@@ -59,26 +65,28 @@ def test_whoever_asks_again_by_the_same_connection_does_not_keep_the_server_from
 ) -> None:
     """What is being answered is, and told to be the last answer there; nothing more is read."""
     website = Website(tmp_path, limits={"address": 0})
-    commits, running, body = Commits(website), Running(website), factories.csr()
-    url = running.server.url
+    commits, body = Commits(website), factories.csr()
     asked = (
-        "POST /api/v1/requests?profile=server HTTP/1.1\r\n"
+        "POST /api/v1/requests?profile=server HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: application/pkcs10\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
-    with connect(url) as idle, connect(url) as asking:
-        idle.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+    with (
+        Running(website) as running,
+        connect(running.server.url) as idle,
+        connect(running.server.url) as asking,
+    ):
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert idle.recv(1000).startswith(b"HTTP/1.1 200 ")
         asking.sendall(asked)
         wait_until(lambda: commits.under_way == 1)
         running.stopping.set()
         wait_until(lambda: closed(idle))
         with pytest.raises(ConnectionRefusedError):
-            connect(url)
+            connect(running.server.url)
         asking.sendall(asked)
         assert running.thread.is_alive()
         commits.go_on.set()
         head = asking.recv(10_000)
-    running.stop()
     assert head.startswith(b"HTTP/1.1 202 ")
     assert b"\r\nConnection: close\r\n" in head
     assert commits.under_way == 1
@@ -111,21 +119,19 @@ def test_an_idle_connection_does_not_keep_the_server(running: Running) -> None:
 
 def test_long_polls_leave_threads_for_others(tmp_path: Path) -> None:
     website = Website(tmp_path, http={"threads": 3, "long_polls": 2})
-    running = Running(website)
     request_id = website.submit()
-    address = f"{running.server.url}/api/v1/requests/{request_id}"
     wait = {"Prefer": "wait=60"}
-    held = [
-        threading.Thread(target=requests.get, args=(address,), kwargs={"headers": wait})
-        for _ in range(2)
-    ]
-    for thread in held:
-        thread.start()
-    while website.site.notifier.waiting < 2:
-        time.sleep(0.01)
-    answers = [requests.get(address, headers=wait, timeout=30) for _ in range(5)]
-    assert all("Retry-After" in answer.headers for answer in answers)
-    running.stop()
+    with Running(website) as running:
+        address = f"{running.server.url}/api/v1/requests/{request_id}"
+        held = [
+            threading.Thread(target=requests.get, args=(address,), kwargs={"headers": wait})
+            for _ in range(2)
+        ]
+        for thread in held:
+            thread.start()
+        wait_until(lambda: website.site.notifier.waiting == 2)
+        answers = [requests.get(address, headers=wait, timeout=30) for _ in range(5)]
+        assert all("Retry-After" in answer.headers for answer in answers)
     for thread in held:
         thread.join(timeout=30)
     website.close()
@@ -145,8 +151,8 @@ def test_a_body_that_is_much_too_large_is_not_read_at_all(running: Running) -> N
     """Hundreds of them at a time would fill the disk on which they wait to be answered."""
     for header in (b"X: y", b"Expect: 100-continue"):  # whoever asks first need not send it, either
         with connect(running.server.url) as connection:
-            asked = b"POST /api/v1/batches HTTP/1.1\r\nContent-Length: 10000000\r\n" + header
-            connection.sendall(asked + b"\r\n\r\n")
+            asked = b"POST /api/v1/batches HTTP/1.1\r\nHost: localhost\r\n" + header
+            connection.sendall(asked + b"\r\nContent-Length: 10000000\r\n\r\n")
             assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
