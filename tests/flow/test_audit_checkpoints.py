@@ -24,7 +24,7 @@ from pipeline.stages import DELIVER
 from tests.flow.audit_log import forge, unlock
 from tests.flow.checkpoints import checkpoint_and_deliver, issue, told
 from tests.flow.mortal import Killed, Mortal
-from tests.flow.test_restore import back_up, restore
+from tests.flow.restored import back_up, restore
 from tests.flow.world import World
 
 

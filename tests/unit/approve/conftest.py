@@ -19,6 +19,12 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
+def folder(world: World) -> Path:
+    """The folder of the approver named ``approver``."""
+    return world.approver()
+
+
+@pytest.fixture
 def open_as(world: World) -> Iterator[Callable[[str], Desk]]:
     """Opens the desk of an approver, whose folder is made if need be."""
     desks: list[Desk] = []
