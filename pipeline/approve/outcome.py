@@ -54,6 +54,10 @@ _ABOUT_ANOTHER: Final = {
 
 _REFUSED: Final = {
     "without-reason": "Refused: the rejection has no reason.",
+    "overdue": (
+        "Refused: the time for a decision is over, and the request expires. If it is still wanted, it"
+        " has to be submitted again."
+    ),
     "revoked": (
         "Refused: the signer trusts your message certificate no more, so your decision does not"
         " count. Ask the operator for a new one."

@@ -35,6 +35,7 @@ NAMES_IN_LINES: Final = 8
 _EFFECTS: Final = {
     "counted": "counts",
     "late": "came too late",
+    "overdue": "came when the time was over",
     "wrong-digest": "did not fit the request",
     "without-reason": "gave no reason",
     "repeated": "said again",

@@ -86,6 +86,19 @@ def test_what_nobody_decides_on_expires(world: World) -> None:
     assert world.states(request) == ("expired", "expired")
 
 
+def test_a_decision_after_its_time_does_not_count(world: World) -> None:
+    """Although `signer-clock` did not let the request expire yet: it may stand still for long."""
+    request = world.submit("host.example.com", run=True)
+
+    world.time.move(days=world.signer.settings.waiting_days)
+    world.decide(request, "accept")
+
+    assert [row[5] for row in world.snapshot()["decisions"]] == ["overdue"]
+    assert world.states(request) == ("waiting_for_approval", "waiting_for_approval")
+    world.sweep()
+    assert world.states(request) == ("expired", "expired")
+
+
 def test_an_unknown_profile_is_rejected_by_the_signer_too(world: World) -> None:
     request = world.submit("host.test")
     with world.web_database.write() as connection:  # as a web side that was taken over would

@@ -7,6 +7,8 @@ approver is not trusted (any more) when it is counted, is the requester, or is n
 `pipeline.signer.counting` and `pipeline.quorum` say which do.
 """
 
+from datetime import datetime
+
 import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -37,7 +39,7 @@ def decide(side: SignerSide, received: Received) -> None:
         row = _read(connection, decision.request_id)
         if row is not None and row.state == State.WAITING_FOR_APPROVAL:
             leave_out(connection, side.trust, row.id, now)
-        effect = _effect(side, connection, row, decision, received)
+        effect = _effect(side, connection, row, decision, received, now)
         if not _keep(side, connection, received, decision, effect):
             return  # the same message again
         record(
@@ -78,6 +80,7 @@ def _read(connection: Connection, request_id: str) -> AnyRow | None:
             requests.c.id,
             requests.c.state,
             requests.c.revision,
+            requests.c.expires_at,
             submissions.c.csr,
             submissions.c.requester,
             submissions.c.profile,
@@ -96,6 +99,7 @@ def _effect(
     row: AnyRow | None,
     decision: Decision,
     received: Received,
+    now: datetime,
 ) -> str:
     approver = received.sender.name
     if row is None:
@@ -104,6 +108,8 @@ def _effect(
         return "wrong-digest"
     if row.state != State.WAITING_FOR_APPROVAL:
         return "late"
+    if row.expires_at is not None and row.expires_at <= now:  # signer-clock has not got to it yet
+        return "overdue"
     # It may have waited here for the database since it passed the gate.
     if why_not(received.token, approver, side.trust) is not None:
         return REVOKED

@@ -184,7 +184,11 @@ def test_a_withdrawn_request_is_told(desk: Desk, world: World) -> None:
 
 @pytest.mark.parametrize(
     ("effect", "result"),
-    [("unknown-request", Result.UNKNOWN), ("without-reason", Result.NOT_POSSIBLE)],
+    [
+        ("unknown-request", Result.UNKNOWN),
+        ("without-reason", Result.NOT_POSSIBLE),
+        ("overdue", Result.NOT_POSSIBLE),
+    ],
 )
 def test_what_the_signer_refuses_is_told(
     desk: Desk, world: World, effect: str, result: Result
