@@ -1,5 +1,6 @@
 """A command in a pseudo-terminal of 80 columns, and what stands on its screen."""
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -16,6 +17,9 @@ ROWS: Final = 24
 
 ENVIRONMENT: Final = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
+LOOKS: Final = re.compile(r"\x1b\[[0-9;]*m")
+"""What changes the look of what follows, and moves nothing."""
+
 Line = list[Any]
 """The characters of a line (``pyte.screens.Char``)."""
 
@@ -29,6 +33,7 @@ class Terminal:
         self.screen = pyte.HistoryScreen(COLUMNS, ROWS, history=1000)
         self.stream = pyte.Stream(self.screen)
         self.raw = ""
+        self._pressed = 0
         self.child = pexpect.spawn(
             command[0],
             list(command[1:]),
@@ -73,9 +78,17 @@ class Terminal:
         return self.until(lambda text: text.rstrip().endswith(PROMPT))
 
     def until_shown(self, words: str) -> str:
-        return self.until(lambda text: words in " ".join(text.split()))
+        """Read until this was shown since the last key; what follows at once may have moved it out of
+        the screen again."""
+
+        def wanted(_: str) -> bool:
+            shown = LOOKS.sub("", self.raw[self._pressed :])
+            return words in " ".join(shown.split())
+
+        return self.until(wanted)
 
     def press(self, keys: str) -> None:
+        self._pressed = len(self.raw)
         self.child.send(keys)
 
     def code(self) -> int | None:

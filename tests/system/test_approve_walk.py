@@ -1,6 +1,5 @@
 """An approver at a terminal, against a running `httpca dev`; and the README's picture, made from it."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +7,7 @@ import pytest
 
 from tests.system.approve_walk import PICTURE, REASON, Seen, picture, walk
 from tests.system.dev import Dev
-from tests.terminal import COLUMNS, PROMPT, ROWS
-
-PLAIN = re.compile(r"\x1b\[[0-9;]*m")
-"""What changes the look of what follows, and moves nothing."""
+from tests.terminal import COLUMNS, LOOKS, PROMPT, ROWS
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +48,8 @@ def test_csr_and_history_are_shown_on_a_key(seen: Seen) -> None:
 
 def test_nothing_is_drawn_twice_and_little_is_sent(seen: Seen) -> None:
     """Over a slow line: no movement of the cursor, and a request is a page of text and no more."""
-    assert "\x1b" not in PLAIN.sub("", seen.raw)
-    assert all(len(line) <= COLUMNS for line in PLAIN.sub("", seen.raw).split("\r\n"))
+    assert "\x1b" not in LOOKS.sub("", seen.raw)
+    assert all(len(line) <= COLUMNS for line in LOOKS.sub("", seen.raw).split("\r\n"))
     last = seen.raw[seen.raw.index("Request 3 ") :]
     assert len(last.encode()) < 3000
 
