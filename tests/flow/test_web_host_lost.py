@@ -59,6 +59,16 @@ def intruder(world: World) -> Intruder:
     return Intruder(world)
 
 
+def assert_others_are_served(world: World) -> None:
+    """All that is asked about is asked again together, with something new among it."""
+    other = world.submit("host.test")
+    world.purge()
+    world.time.move(hours=2)
+    world.sweep()
+    assert not world.exchange.dead_letters
+    assert world.states(other) == ("issued", "issued")
+
+
 def test_whoever_it_is_said_to_come_from_only_names_and_trusted_rules_are_signed(
     world: World, intruder: Intruder
 ) -> None:
@@ -268,13 +278,7 @@ def test_a_revision_that_no_request_reaches_stops_nothing_for_good(
         intruder.say(intruder.submission(id=lied_about, csr=csr, known_revision=known))
         intruder.say(intruder.submission("www.example.com", known_revision=known))
     operate.resume(world.signer_database, "the key was replaced", "operator", world.time())
-    other = world.submit("host.test")
-    world.purge()
-    world.time.move(hours=2)
-    world.sweep()
-
-    assert not world.exchange.dead_letters
-    assert world.states(other) == ("issued", "issued")
+    assert_others_are_served(world)
     world.decide(lied_about, "accept")
     world.sweep()
     assert world.states(lied_about) == ("issued", "issued")
@@ -285,9 +289,4 @@ def test_the_largest_revision_of_all_harms_no_other_request(world: World) -> Non
     lie = Outcome(lied_about, 2**31 - 1, State.WAITING_FOR_APPROVAL, world.time())
     sealed = Intruder(world, "signer").sealed(DELIVER, OutcomeBatch([lie]))
     assert world.deliver(DELIVER, sealed)
-    other = world.submit("host.test")
-    world.purge()
-    world.time.move(hours=2)
-    world.sweep()
-    assert not world.exchange.dead_letters
-    assert world.states(other) == ("issued", "issued")
+    assert_others_are_served(world)
