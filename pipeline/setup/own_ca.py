@@ -7,6 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.x509.oid import NameOID
 
+from pipeline.signer.extensions import key_usage
+
 LIFETIME: Final = timedelta(days=20 * 365)
 """Of a CA."""
 
@@ -57,6 +59,7 @@ def _builder(
     ca: bool,
 ) -> x509.CertificateBuilder:
     constraints = x509.BasicConstraints(ca=ca, path_length=0 if ca else None)
+    usages = ("key_cert_sign", "crl_sign") if ca else ("digital_signature",)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -67,19 +70,5 @@ def _builder(
         .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(constraints, critical=True)
-        .add_extension(_usage(ca=ca), critical=True)
-    )
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
+        .add_extension(key_usage(*usages), critical=True)
     )
