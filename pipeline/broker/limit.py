@@ -6,7 +6,6 @@ all take a message and say nothing. Heartbeats do not help: the first and the la
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Final
 
 import pika
@@ -39,9 +38,14 @@ def limit(connection: pika.BlockingConnection, seconds: float) -> Iterator[None]
     # tests/system/test_silent_broker.py notices when a new version of pika has none like it.
     implementation: Any = connection._impl  # type: ignore[attr-defined]
     error = NoAnswer(f"no answer within {seconds:g} s")
-    timer = implementation.ioloop.call_later(
-        seconds, partial(implementation._terminate_stream, error)
-    )
+
+    def give_up() -> None:
+        # A process that stood still may notice at once that its time is over and that the connection
+        # was lost. pika cannot end it a second time.
+        if not implementation.is_closed:
+            implementation._terminate_stream(error)
+
+    timer = implementation.ioloop.call_later(seconds, give_up)
     try:
         yield
     finally:

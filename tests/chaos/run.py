@@ -162,6 +162,8 @@ def _logged(crew: Crew) -> dict[str, int]:
             if entry.get("level") not in ("info", "debug"):
                 event = str(entry.get("event")).partition("(")[0][:60]
                 if trace := entry.get("exception"):
-                    event += f" {trace[-1]['exc_type']}: {trace[-1]['exc_value'][:80]}"
+                    event += "".join(
+                        f" {one['exc_type']}: {one['exc_value'][:80]}" for one in trace
+                    )
                 found[f"{entry.get('level')}, {service.kind}: {event}"] += 1
     return dict(sorted(found.items()))

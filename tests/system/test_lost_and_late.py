@@ -1,0 +1,28 @@
+"""A connection is lost, and the time of what waits on it is over, before its process notices either:
+after it stood still for a while, both come at once."""
+
+import time
+
+import pika
+import pytest
+from pika.exceptions import ConnectionClosedByBroker
+
+from pipeline.broker.limit import limit
+from pipeline.broker.publisher import connection_parameters
+from tests.servers import RabbitMQ
+
+TIME = 0.2
+
+
+def test_the_loss_is_reported_when_the_time_was_over_too(rabbitmq: RabbitMQ) -> None:
+    connection = pika.BlockingConnection(connection_parameters(rabbitmq.url()))
+
+    def stand_still() -> None:
+        """What the connection's own thread does meanwhile: nothing, for longer than it has."""
+        rabbitmq.ctl("close_all_connections", "lost")
+        time.sleep(TIME)
+
+    connection._impl.ioloop.call_later(TIME / 2, stand_still)  # type: ignore[attr-defined]
+    with pytest.raises(ConnectionClosedByBroker), limit(connection, TIME):
+        connection.process_data_events(60)
+    assert connection.is_closed
