@@ -15,9 +15,13 @@ from typing import Self
 from tests.chaos import units
 from tests.servers.process import ServerProcess
 from tests.system.installation import ROOT, environment
+from tests.waiting import wait_until
 
 LOOK = 0.05
 """Seconds between two looks whether a process has ended."""
+
+STARTED = ("worker-started", "clock-started", "serving")
+"""What a process logs when it is up, one of them; from then on it ends in good order."""
 
 PROCFILE = dict(
     line.split(": ", 1) for line in (ROOT / "Procfile").read_text("utf-8").splitlines() if line
@@ -35,6 +39,7 @@ class Service:
     ends: Counter[str] = field(default_factory=Counter)
     starts: int = 0
     highest_memory: int = 0
+    _began_at: int = 0
     _process: ServerProcess | None = None
     _due: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,12 +68,20 @@ class Service:
                 self._due = now + self.unit.restart_after if self.unit.restarts else float("inf")
             if now >= self._due:
                 self.starts += 1
+                self._began_at = len(self._octets())
                 self._process = ServerProcess(
                     ["/bin/sh", "-c", PROCFILE[self.kind]],
                     log=self.log,
                     folder=ROOT,
                     environment=environment(**self.settings),
                 )
+
+    def is_up(self) -> bool:
+        """Say whether it runs, and has said so since its last start."""
+        with self._lock:
+            said = self._octets()[self._began_at :].decode("utf-8", errors="replace")
+            running = self._process is not None and self._process.running
+            return running and any(f'"event":"{event}"' in said for event in STARTED)
 
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal; return False when there is no process at the moment."""
@@ -101,7 +114,7 @@ class Service:
         with self._lock:
             self._due = 0.0
 
-    def dismiss(self, seconds: float = 30.0) -> int | None:
+    def dismiss(self, seconds: float = 120.0) -> int | None:
         """End it as an operator does; return its exit code."""
         with self._lock:
             self._due = float("inf")
@@ -114,8 +127,12 @@ class Service:
         return process.returncode
 
     def logged(self) -> str:
-        """Return all that it wrote."""
-        return self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
+        """Return all whole lines that it wrote."""
+        whole, _, _ = self._octets().rpartition(b"\n")
+        return whole.decode("utf-8", errors="replace")
+
+    def _octets(self) -> bytes:
+        return self.log.read_bytes() if self.log.exists() else b""
 
     def _measure(self, pid: int) -> None:
         with contextlib.suppress(OSError):
@@ -147,7 +164,11 @@ class Crew:
         return [one for one in self.services if not kinds or one.kind in kinds]
 
     def dismiss(self) -> dict[str, int | None]:
-        """End all in an orderly way; return their exit codes."""
+        """End all in an orderly way; return their exit codes.
+
+        One that has just ended is started again first: until it is up, it knows no orderly end.
+        """
+        wait_until(lambda: all(service.is_up() for service in self.services))
         self._ending.set()
         self._watch.join()
         return {service.name: service.dismiss() for service in self.services}

@@ -129,8 +129,7 @@ def test_processes_wait_for_what_they_need_and_say_so_once(
     without_databases = warnings(crew)
     for server in ground.postgresql.values():
         server.start()
-    started = ("worker-started", "clock-started", "serving")
-    wait_until(lambda: all(any(word in one.logged() for word in started) for one in crew.services))
+    wait_until(lambda: all(one.is_up() for one in crew.services))
     wait_until(lambda: said(warnings(crew) - without_databases) >= at_the_broker)
     time.sleep(LONG_ENOUGH)
     without_broker = warnings(crew) - without_databases
