@@ -5,7 +5,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -91,7 +90,7 @@ class Ground:
             self._stack.callback(self.installation.remove)
             self.installation.variables |= self._variables
             self.installation.start(self._processes)
-            self._wait_for_all()
+            self._wait_for_ports()
             self.token = self.installation.token("bench")
             self._stack = self._stack.pop_all()
         return self
@@ -105,28 +104,17 @@ class Ground:
         count = int(self._counts().get("web", 1))
         return [self.installation.port + number for number in range(count)]
 
-    def _wait_for_all(self) -> None:
-        """Return when the further processes of each role are there, too.
+    def _wait_for_ports(self) -> None:
+        """Return when every process `web` listens; all others are up.
 
         Raises:
-            TimeoutError: one is not.
+            TimeoutError: one does not.
         """
-        counts = {name: int(count) for name, count in self._counts().items()}
         deadline = time.monotonic() + UP_WITHIN
-        while not self._are_there(counts):
+        while not all(_listens(port) for port in self.ports):
             if time.monotonic() > deadline:
                 raise TimeoutError(self.installation.log_text())
             time.sleep(0.1)
-
-    def _are_there(self, counts: Mapping[str, int]) -> bool:
-        lines = self.installation.logged()
-        started = Counter(line["process"] for line in lines if line["event"] == "worker-started")
-        for port in self.ports:
-            with socket.socket() as asking:
-                if asking.connect_ex(("127.0.0.1", port)):
-                    return False
-        workers = {name: count for name, count in counts.items() if name.endswith("-worker")}
-        return all(started[name] >= count for name, count in workers.items())
 
     def _counts(self) -> dict[str, str]:
         pairs = (item.partition("=") for item in self._processes.split(",") if item)
@@ -191,6 +179,11 @@ class Ground:
         counts = {side: int(self.query(side, statement)[0][0]) for side in ("web", "signer")}
         assert counts["web"] == counts["signer"], counts
         return counts["web"]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def pin(pid: int, cores: set[int]) -> None:
