@@ -54,7 +54,10 @@ def test_nothing_is_inserted_for_nothing(things: Database) -> None:
 
 
 @given(st.lists(ROW, min_size=1, max_size=3 * FEW))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_whatever_rows_have_in_common_they_are_read_back_as_they_were(
     things: Database, rows: list[dict[str, Any]]
 ) -> None:

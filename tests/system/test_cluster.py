@@ -19,6 +19,7 @@ from tests.chaos.load import Load
 from tests.chaos.verdict import Verdict, judge, unsettled
 from tests.servers import RabbitMQ
 from tests.system.harmless import publish, wake_up
+from tests.waiting import wait_until
 
 REQUESTS: Final = 1000
 SECONDS: Final = 30.0
@@ -29,9 +30,6 @@ SOME: Final = 40
 NUMBERS: Final = {"web": 1, "web-worker": 2, "web-clock": 1, "signer-worker": 2, "signer-clock": 1}
 
 QUORUM: Final = {"HTTPCA_WEB_QUEUE_TYPE": "quorum", "HTTPCA_SIGNER_QUEUE_TYPE": "quorum"}
-
-NOT_FOR_EVER: Final = 120.0
-"""Seconds; against hanging only."""
 
 
 @dataclass
@@ -75,13 +73,11 @@ def tell(ground: Ground, crew: Crew, load: Load) -> Story:
         leader.start()
     refusal = refused_without_majority(ground)
     load.finish()
-    deadline = time.monotonic() + NOT_FOR_EVER
-    while not (load.done and unsettled(ground) == 0) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_until(lambda: load.done and unsettled(ground) == 0)
     letters = dead_letters.listed(ground.broker, list(STAGES), 100)
-    leaders = ground.rabbitmq.leaders()
+    led = leaders(ground)
     crew.dismiss()
-    return Story(killed, issued, refusal, leaders, letters, judge(ground, load.ledger))
+    return Story(killed, issued, refusal, led, letters, judge(ground, load.ledger))
 
 
 def refused_without_majority(ground: Ground) -> str:
@@ -98,9 +94,21 @@ def refused_without_majority(ground: Ground) -> str:
     return refusal
 
 
+def leaders(ground: Ground) -> dict[str, str]:
+    """Return who leads each queue, once all of them have elected somebody."""
+    found: list[dict[str, str]] = []
+
+    def are_known() -> bool:
+        found.append(ground.rabbitmq.leaders())
+        return set(found[-1]) >= set(STAGES)
+
+    wait_until(are_known)
+    return found[-1]
+
+
 def leader_of(ground: Ground) -> RabbitMQ:
     """Return the node that leads the queue of `policy`."""
-    name = ground.rabbitmq.leaders()[POLICY.queue]
+    name = leaders(ground)[POLICY.queue]
     (leader,) = (node for node in (ground.rabbitmq, *ground.others) if node.node == name)
     return leader
 
@@ -108,13 +116,14 @@ def leader_of(ground: Ground) -> RabbitMQ:
 def issued_afterwards(ground: Ground) -> int:
     """Wait until more certificates reach the web side than were on their way; return how many."""
     count = "SELECT count(*) FROM certificates"
-    deadline = time.monotonic() + NOT_FOR_EVER
     with ground.connect("web") as connection:
-        before = after = connection.execute(count).fetchall()[0][0]
-        while after < before + SOME and time.monotonic() < deadline:
-            time.sleep(0.2)
-            after = connection.execute(count).fetchall()[0][0]
-    return int(after) - int(before)
+
+        def issued() -> int:
+            return int(connection.execute(count).fetchall()[0][0])
+
+        before = issued()
+        wait_until(lambda: issued() >= before + SOME)
+        return issued() - before
 
 
 def test_every_queue_is_a_quorum_queue(story: Story) -> None:

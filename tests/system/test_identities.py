@@ -219,8 +219,12 @@ def test_a_revoked_approver_is_refused_by_a_running_signer(
     )
 
     assert tried.returncode == 5, tried.stdout + tried.stderr
-    reasons = [one["reason"] for one in ours.logged() if one["event"] == "message-refused"]
-    assert reasons[-1] == "certificate-revoked"
+
+    def is_refused() -> bool:
+        refused = [one for one in ours.logged() if one["event"] == "message-refused"]
+        return bool(refused) and refused[-1]["reason"] == "certificate-revoked"
+
+    wait(is_refused, ours)
     listed = done(
         httpca("requests", "decisions", "--by", "approver-2", "--config", ours.directory / "signer")
     )
