@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Generator, Iterator
 
 import hypothesis
@@ -11,8 +12,14 @@ import pytest
 from tests.servers import PostgreSQL, RabbitMQ, SoftHsm
 
 # No test judges by time: the machine may be busy.
-hypothesis.settings.register_profile("httpca", deadline=None)
+hypothesis.settings.register_profile(
+    "httpca", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("httpca")
+
+# A shell that starts us in the background has Ctrl-C ignored, and so would every process of a test
+# that is to be ended by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # While a server starts, every attempt to connect would be reported at length.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
