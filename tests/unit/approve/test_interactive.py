@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pipeline.approve.waiting import get
 from pipeline.setup.files import write_key
 from pipeline.states import State
-from tests.terminal import ENVIRONMENT, Terminal
+from tests.terminal import ENVIRONMENT, PROMPT, Terminal
 from tests.unit.approve.asked import NOON, make_csr
 from tests.unit.approve.player import play
 from tests.unit.approve.world import World, decided
@@ -56,8 +56,7 @@ def test_a_walk_through_all_that_waits(world: World, terminal: Callable[[], Term
     assert r"Comment   “[red]x[/]\x0aline”" in at_terminal.lines
     assert "\x1b[31mroot" not in at_terminal.raw
 
-    # A key that means nothing is passed over; the CSR is shown on demand.
-    at_terminal.press("x\r")
+    # The CSR is shown on demand.
     at_terminal.press("c")
     at_terminal.until_shown("A decision on all this signs the digest")
     assert "-----END CERTIFICATE REQUEST-----" in at_terminal.until_asked()
@@ -152,6 +151,21 @@ def test_what_was_typed_ahead_decides_nothing(
     assert request is not None
     assert request.decisions == ()
     assert list((world.folder / "approvers" / "approver" / "spool").iterdir()) == []
+
+
+def test_a_key_that_means_nothing_is_passed_over(
+    world: World, terminal: Callable[[], Terminal]
+) -> None:
+    request_id = world.add()
+    at_terminal = terminal()
+    at_terminal.until_asked()
+    at_terminal.press("x\r")
+    at_terminal.press("\x04")  # which counts also when it is read together with what came before
+    assert at_terminal.code() == 0
+    assert at_terminal.raw.count(PROMPT) == 1
+    request = get(world.database, request_id)
+    assert request is not None
+    assert request.decisions == ()
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04", "q", "Q\r"])
