@@ -72,7 +72,7 @@ def walk(dev: Dev) -> Seen:
         history = terminal.until_asked()
         terminal.press("a")
         terminal.until_shown("Accepted: your decision is recorded and stands.")
-        _get(dev, accepted, tokens["build-server"], wait=30)
+        _get(dev, accepted, tokens["build-server"], wait=60)
         terminal.until_shown("Request 3 (2 waiting)")
         terminal.until_asked()
         terminal.press("r")
@@ -89,8 +89,8 @@ def walk(dev: Dev) -> Seen:
         terminal.raw,
         terminal.scrolled,
         code,
-        _get(dev, accepted, tokens["build-server"], wait=30),
-        _get(dev, rejected, tokens["build-server"], wait=30),
+        _get(dev, accepted, tokens["build-server"], wait=60),
+        _get(dev, rejected, tokens["build-server"], wait=60),
         _get(dev, skipped, tokens["web-team"]),
     )
 

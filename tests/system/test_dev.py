@@ -36,7 +36,7 @@ def test_the_first_policy_signs_rejects_and_holds_by_name(dev: Dev) -> None:
         "host.invalid": "rejected",
     }
     submitted = {name: dev.submit(name) for name in ends}
-    assert {name: dev.state(one, 30)["state"] for name, one in submitted.items()} == ends
+    assert {name: dev.state(one, 60)["state"] for name, one in submitted.items()} == ends
     held = dev.submit("host.example.com")
     while (found := dev.state(held)["state"]) in ("submitted", "relayed"):
         pass
@@ -52,13 +52,13 @@ def test_an_approver_decides_from_a_second_terminal(dev: Dev) -> None:
     printed = done(httpca("approve", "accept", request, "--config", config, "--json"))
 
     assert json.loads(printed)["results"][0]["result"] == "counted"
-    assert dev.state(request, 30)["state"] == "issued"
+    assert dev.state(request, 60)["state"] == "issued"
     assert list((config / "spool").iterdir()) == []
 
 
 def test_ctrl_c_stops_it_and_started_again_it_goes_on_where_it_was(dev: Dev) -> None:
     issued, waiting = dev.submit("host.test"), dev.submit("host.example.com")
-    certificate = dev.state(issued, 30)["certificate"]
+    certificate = dev.state(issued, 60)["certificate"]
     late = [dev.submit(f"late-{number}.test") for number in range(20)]
 
     code, said = dev.stop()
@@ -66,10 +66,10 @@ def test_ctrl_c_stops_it_and_started_again_it_goes_on_where_it_was(dev: Dev) -> 
     dev.start()
 
     assert dev.state(issued)["certificate"] == certificate
-    assert {dev.state(one, 30)["state"] for one in late} == {"issued"}
+    assert {dev.state(one, 60)["state"] for one in late} == {"issued"}
     config = dev.folder / "approvers" / "approver"
     done(httpca("approve", "accept", waiting, "--config", config))
-    assert dev.state(waiting, 30)["state"] == "issued"
+    assert dev.state(waiting, 60)["state"] == "issued"
 
 
 def test_killed_and_started_again_it_has_lost_nothing(dev: Dev) -> None:
@@ -77,7 +77,7 @@ def test_killed_and_started_again_it_has_lost_nothing(dev: Dev) -> None:
     dev.stop(signal.SIGKILL)
     dev.start()
 
-    assert {dev.state(one, 30)["state"] for one in submitted} == {"issued"}
+    assert {dev.state(one, 60)["state"] for one in submitted} == {"issued"}
 
 
 def test_a_decision_made_while_it_is_down_is_taken_up_when_it_starts(dev: Dev) -> None:
@@ -91,7 +91,7 @@ def test_a_decision_made_while_it_is_down_is_taken_up_when_it_starts(dev: Dev) -
     assert unconfirmed.returncode == 5, unconfirmed.stdout + unconfirmed.stderr
     dev.start()
 
-    assert dev.state(request, 30)["state"] == "issued"
+    assert dev.state(request, 60)["state"] == "issued"
 
 
 def test_a_second_one_in_the_same_folder_is_refused(dev: Dev) -> None:

@@ -15,14 +15,17 @@ TIME = 0.2
 
 
 def test_the_loss_is_reported_when_the_time_was_over_too(rabbitmq: RabbitMQ) -> None:
-    connection = pika.BlockingConnection(connection_parameters(rabbitmq.url()))
+    rabbitmq.add_vhost("lost")
+    (parameters,) = connection_parameters(rabbitmq.url(vhost="lost"))
+    connection = pika.BlockingConnection(parameters)
 
     def stand_still() -> None:
         """What the connection's own thread does meanwhile: nothing, for longer than it has."""
-        rabbitmq.ctl("close_all_connections", "lost")
+        rabbitmq.ctl("close_all_connections", "--vhost", "lost", "lost")
         time.sleep(TIME)
 
     connection._impl.ioloop.call_later(TIME / 2, stand_still)  # type: ignore[attr-defined]
     with pytest.raises(ConnectionClosedByBroker), limit(connection, TIME):
         connection.process_data_events(60)
     assert connection.is_closed
+    rabbitmq.delete_vhost("lost")

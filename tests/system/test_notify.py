@@ -47,7 +47,7 @@ def cut_off_ears(database: Database) -> None:
 
 def test_what_is_announced_is_heard_on_its_channel(database: Database) -> None:
     ear = Ear(database, SUBMITTED)
-    assert ear.wait(5) is True  # connected: look for yourself
+    assert ear.wait(NOT_FOR_EVER) is True  # connected: look for yourself
     assert ear.wait(0.1) is False
     announce(database, DELIVERED)
     assert ear.wait(0.1) is False
@@ -59,15 +59,15 @@ def test_what_is_announced_is_heard_on_its_channel(database: Database) -> None:
 
 def test_a_lost_connection_is_made_again_and_leads_to_a_look(database: Database) -> None:
     ear = Ear(database, SUBMITTED)
-    ear.wait(5)
+    ear.wait(NOT_FOR_EVER)
     structlog.reset_defaults()
     with capture_logs() as logged:
         cut_off_ears(database)
-        assert ear.wait(5) is False
-        assert ear.wait(5) is True
+        assert ear.wait(NOT_FOR_EVER) is False
+        assert ear.wait(NOT_FOR_EVER) is True
     assert [entry["event"] for entry in logged] == ["not-listening", "listening-again"]
     announce(database, SUBMITTED)
-    assert ear.wait(5) is True
+    assert ear.wait(NOT_FOR_EVER) is True
     ear.close()
 
 
@@ -85,7 +85,7 @@ def test_a_server_that_is_away_is_waited_for_and_said_once() -> None:
 
 def test_closing_ends_a_wait_at_once(database: Database) -> None:
     ear = Ear(database, SUBMITTED)
-    ear.wait(5)
+    ear.wait(NOT_FOR_EVER)
     waiting = threading.Thread(target=ear.wait, args=(10 * NOT_FOR_EVER,))
     waiting.start()
     time.sleep(0.1)
