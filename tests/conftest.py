@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import hypothesis
 import pytest
 
+from tests import logs
 from tests.servers import PostgreSQL, RabbitMQ, SoftHsm
 
 # No test judges by time: the machine may be busy.
@@ -57,7 +58,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     if report.skipped or hasattr(report, "wasxfail"):
         fail(report)
+    if report.failed:
+        report.sections += [(f"end of {log}", end) for log, end in logs.ends()]
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    logs.forget()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

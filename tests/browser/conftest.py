@@ -45,7 +45,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
     thread.start()
     yield Live(website, server.url)
     stopping.set()
-    thread.join(timeout=30)
+    thread.join(timeout=120)
     website.close()
 
 
@@ -72,8 +72,8 @@ def open_browser(tmp_path: Path) -> Iterator[Open]:
         }
         options.add_experimental_option("prefs", preferences)
         browser = Chrome(options, Service(shutil.which("chromedriver") or "chromedriver"))
-        browser.implicitly_wait(5)
-        browser.set_page_load_timeout(30)
+        browser.implicitly_wait(60)
+        browser.set_page_load_timeout(120)
         opened.append(browser)
         return browser
 

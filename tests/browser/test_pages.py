@@ -1,6 +1,5 @@
 """People use the pages in a real browser, without JavaScript."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from pipeline.states import State
 from tests import factories
 from tests.browser.conftest import Live, Open
+from tests.waiting import wait_until
 
 PEM = factories.openssl_csr(names=("DNS:www.example.test", "DNS:xn--bcher-kva.example"))
 
@@ -28,7 +28,7 @@ def press(browser: Chrome, name: str) -> None:
     """Press a button, and wait until the page after it is there whole."""
     before = document(browser)
     browser.find_element(By.XPATH, f"//main//button[normalize-space()='{name}']").click()
-    until(lambda: document(browser) not in (before, None))
+    wait_until(lambda: document(browser) not in (before, None))
 
 
 def document(browser: Chrome) -> float | None:
@@ -44,15 +44,7 @@ def document(browser: Chrome) -> float | None:
 
 def shows(browser: Chrome, sentence: str) -> None:
     """Wait until the page says so."""
-    until(lambda: sentence in text(browser))
-
-
-def until(true: Any, seconds: float = 30) -> None:
-    """Wait for something; the time is against hanging only."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: sentence in text(browser))
 
 
 def complaints(browser: Chrome) -> list[str]:
@@ -70,7 +62,7 @@ def submit(browser: Chrome, live: Live, tmp_path: Path) -> str:
     press(browser, "Review")
     shows(browser, "bücher.example")
     press(browser, "Submit the request")
-    until(lambda: "/requests/" in browser.current_url)
+    wait_until(lambda: "/requests/" in browser.current_url)
     return browser.current_url.rpartition("/")[2]
 
 
@@ -95,7 +87,7 @@ def test_a_certificate_is_requested_and_downloaded(
         browser.find_element(By.LINK_TEXT, name).click()
         # The browser writes to files of other names, and gives a complete one this name.
         file = folder / f"{request_id}.{ending}"
-        until(lambda file=file: file.exists() and file.stat().st_size > 0)
+        wait_until(lambda file=file: file.exists() and file.stat().st_size > 0)  # type: ignore[misc]
         assert expected in load(file.read_bytes())
     assert complaints(browser) == []
 
@@ -145,7 +137,7 @@ def test_a_known_requester_signs_in_and_sees_their_requests(
     browser.get(f"{live.url}/requests")
     shows(browser, "www.example.test")
     browser.find_element(By.XPATH, "//button[.='Sign out']").click()
-    until(lambda: "Signed in as" not in text(browser))
+    wait_until(lambda: "Signed in as" not in text(browser))
 
 
 def test_pages_speak_the_browsers_language_and_the_chosen_one(

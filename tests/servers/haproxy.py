@@ -49,14 +49,14 @@ class HAProxy:
             environment={"PATH": "/usr/bin:/bin"},
         )
         try:
-            self._process.wait_until(self._listens, seconds=30)
+            self._process.wait_until(self._listens, seconds=120)
         except BaseException:
             self._process.kill()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.stop(signal.SIGTERM, seconds=10)
+        self._process.stop(signal.SIGTERM, seconds=120)
 
     def _configuration(self, pem: Path) -> str:
         """Return the shipped file with our addresses; every answer says who gave it."""

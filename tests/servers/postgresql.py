@@ -111,7 +111,7 @@ class PostgreSQL(Server):
             user=self._system_user,
         )
         try:
-            self._process.wait_until(self._takes_connections, seconds=60)
+            self._process.wait_until(self._takes_connections, seconds=240)
         except BaseException:
             self.kill()
             self._clean_up()
@@ -127,7 +127,7 @@ class PostgreSQL(Server):
     def halt(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop it; its files stay for the next `start`."""
         if self._process is not None and self._process.running:
-            self._process.stop(STOP_SIGNALS[mode], seconds=30)
+            self._process.stop(STOP_SIGNALS[mode], seconds=120)
         self._process = None
 
     def kill(self) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from tests import logs
+
 # Waits until the pipe that it reads is closed, which the kernel does however we end, and then kills
 # the process group. So not even SIGKILL for us leaves a server behind.
 GUARD = ["/bin/sh", "-c", 'read -r _; kill -s KILL -- "-$1"', "guard"]
@@ -56,7 +58,8 @@ class ServerProcess:
             start_new_session=True,
         )
         # Also at the interpreter's exit, which is how Ctrl-C ends here.
-        self._finalizer = weakref.finalize(self, _kill, self._process, self._guard)
+        self._finalizer = weakref.finalize(self, _kill, self._process, self._guard, log)
+        logs.follow(log)
 
     @property
     def pid(self) -> int:
@@ -157,7 +160,7 @@ def _processes() -> Iterator[tuple[int, int, str]]:
                 yield int(entry.name), int(parent), state
 
 
-def _kill(process: subprocess.Popen[bytes], guard: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes], guard: subprocess.Popen[bytes], log: Path) -> None:
     """Kill a server, its descendants and its guard, and wait until they are gone."""
     if process.poll() is None:
         # Servers put children into sessions of their own, out of reach of the process group. Their
@@ -169,13 +172,14 @@ def _kill(process: subprocess.Popen[bytes], guard: subprocess.Popen[bytes]) -> N
                 os.kill(pid, signal.SIGKILL)
         process.wait()
         _wait_until_gone(family)
+    logs.keep(log)
     guard.kill()
     guard.wait()
     if guard.stdin is not None:
         guard.stdin.close()
 
 
-def _wait_until_gone(pids: set[int], seconds: float = 10) -> None:
+def _wait_until_gone(pids: set[int], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while alive(pids) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -109,7 +109,7 @@ class RabbitMQ(Server):
             environment=variables,
         )
         try:
-            self._node.wait_until(self._speaks_amqp, seconds=90)
+            self._node.wait_until(self._speaks_amqp, seconds=240)
         except BaseException:
             self.kill()
             self._clean_up()
@@ -119,7 +119,7 @@ class RabbitMQ(Server):
         """Stop it in an orderly way, with its epmd; remove the folder if it was a temporary one."""
         try:
             if self._node is not None and self._node.running:
-                self._node.stop(signal.SIGTERM, seconds=30)
+                self._node.stop(signal.SIGTERM, seconds=120)
         finally:
             self._clean_up()
 
@@ -132,7 +132,7 @@ class RabbitMQ(Server):
     def restart(self) -> None:
         """Stop it in an orderly way, unless it was killed, and start it with the same data."""
         if self._node is not None and self._node.running:
-            self._node.stop(signal.SIGTERM, seconds=30)
+            self._node.stop(signal.SIGTERM, seconds=120)
         self._node = None
         self.start()
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import requests
 
-from tests import factories
+from tests import factories, logs
 from tests.servers.ports import free_port
 from tests.system.installation import COMMANDS, ROOT, environment
 
-SOON = 60
+SOON = 120
+"""Seconds; against hanging only."""
 
 
 class Dev:
@@ -22,19 +23,22 @@ class Dev:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.welcome = ""
+        self.log = folder.with_name(f"{folder.name}.log")
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [COMMANDS / "httpca", "dev", "--dir", self.folder, "--port", str(self.port)],
-            env=environment(),
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        logs.follow(self.log)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [COMMANDS / "httpca", "dev", "--dir", self.folder, "--port", str(self.port)],
+                env=environment(),
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
         assert self._process.stdout is not None
         lines = []
         for line in self._process.stdout:
@@ -42,12 +46,16 @@ class Dev:
             if "Ctrl-C" in line:
                 break
         self.welcome = "".join(lines)
+        if "Ctrl-C" not in self.welcome:
+            code, said = self.stop()
+            raise AssertionError(f"it ended with {code}:\n{self.welcome}{said}")
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
         assert self._process is not None
         process, self._process = self._process, None
         process.send_signal(number)
         said, _ = process.communicate(timeout=SOON)
+        logs.keep(self.log)
         return process.returncode, said
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 
+from tests import logs
 from tests.servers import PostgreSQL, RabbitMQ, softhsm
 from tests.servers.ports import free_port
 
@@ -116,6 +117,7 @@ class Installation:
             if kind in expected:
                 expected[kind] = int(number)
         before = self._started()
+        logs.follow(self.log)
         with self.log.open("a") as log:
             self._honcho = subprocess.Popen(
                 command,
@@ -143,6 +145,7 @@ class Installation:
         try:
             return honcho.wait(DOWN_WITHIN)
         finally:
+            logs.keep(self.log)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(honcho.pid, signal.SIGKILL)
 

@@ -49,7 +49,7 @@ def test_a_request_whose_tbs_is_just_being_stored_is_not_rejected(database: Data
         operator.start()
         operator.join(timeout=0.5)
         assert operator.is_alive()  # it waits until it can know
-    operator.join(timeout=10)
+    operator.join(timeout=120)
     assert [str(error) for error in refusals] == [
         f"request {ID} is being signed; it is too late to reject it"
     ]
