@@ -6,6 +6,7 @@ Nothing but messages moves anything: there are no clocks, so what changes is an 
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -145,10 +146,11 @@ class Sides:
     def dead_letters(self, queue: str) -> list[tuple[str, bytes]]:
         """Take the dead letters of a queue, as (reason, octets)."""
         if self.publisher is None:
-            taken = [(reason, octets) for name, reason, octets in self.exchange.dead_letters
-                     if name == queue]  # fmt: skip
-            self.exchange.dead_letters.clear()
-            return taken
+            taken = []
+            with suppress(IndexError):  # one by one: the workers may add to them meanwhile
+                while True:
+                    taken.append(self.exchange.dead_letters.popleft())
+            return [(reason, octets) for name, reason, octets in taken if name == queue]
         return dead_letters.take(self.url, queue)
 
     @property
