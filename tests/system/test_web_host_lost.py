@@ -159,8 +159,8 @@ def test_a_rule_that_signs_at_once_signs_no_more_than_its_limit_whoever_asks(
         wait_until(lambda: {state(installation, one.id) for one in sent} <= ended)
         return [state(installation, one.id) for one in sent]
 
-    states, day = say(), datetime.now(UTC).date()  # noqa: TID251
-    states += say()
+    day = datetime.now(UTC).date()  # noqa: TID251
+    states = say() + say()
 
     days = 1 + (datetime.now(UTC).date() != day)  # noqa: TID251 - two, around midnight
     assert 2 <= states.count("issued") <= 2 * days
