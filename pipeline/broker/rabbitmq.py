@@ -21,6 +21,7 @@ from pipeline.broker.consumer import Gate, GatedBroker
 from pipeline.broker.limit import TROUBLE, close
 from pipeline.broker.outage import Outage, hush
 from pipeline.broker.publisher import Publisher, connection_parameters
+from pipeline.crypto.envelope import Received
 from pipeline.errors import MessageRefused
 from pipeline.messages import CARRIES, MAX_MESSAGE_BYTES, WakeUp
 from settings.common import QueueType
@@ -63,6 +64,7 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
         self.outage = Outage()
         self._kind = {} if queue_type == "classic" else {"x-queue-type": queue_type}
         self._publishers: list[Publisher] = []
+        self.left: set[str] = set()
 
     @property
     def consumer_class(self) -> type["SignedConsumer"]:
@@ -117,6 +119,10 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
         octets = encoder.seal(self.gate.envelope, message)
         self._publisher.publish(message.queue_name, octets, durable=not wakes)
         return message
+
+    def leave(self, received: Received) -> None:
+        """Acknowledge it not: it comes again when our connection is closed."""
+        self.left.add(received.id)
 
     def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:
         """Publish to the dead letters of a queue, with confirm.
@@ -195,11 +201,13 @@ class SignedConsumer(_RabbitmqConsumer):
         return Delivery(self, method.redelivered, method.delivery_tag, message)
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge a message, unless it came by a connection that is gone: it comes again,
-        harmlessly, and by its number another one would be acknowledged here.
+        """Acknowledge a message, unless it was left undone, or came by a connection that is gone: it
+        comes again, harmlessly, and by its number another one would be acknowledged here.
 
         Dramatiq would keep the thread waiting for seconds, and then give up.
         """
+        if message.message_id in self.broker.left:
+            return
         if not isinstance(message, Delivery) or message.consumer is not self:
             log.debug("not-acknowledged", queue=self.queue_name)
             return
