@@ -23,7 +23,8 @@ Work = Callable[[Received], None]
 def bind(broker: GatedBroker, stage: Stage, work: Work, patience: Patience) -> None:
     """Declare the actor of ``stage`` on ``broker``: it does ``work``, and waits out what must be.
 
-    A message that ``work`` refuses is dead-lettered.
+    A message that ``work`` refuses is dead-lettered; one that is not done when the process stops stays
+    on its queue.
     """
 
     def run(received: Received) -> None:
@@ -34,6 +35,7 @@ def bind(broker: GatedBroker, stage: Stage, work: Work, patience: Patience) -> N
                 except MessageRefused as refused:
                     patience(partial(broker.refuse, received, refused))
             except Stopped:
+                broker.leave(received)
                 log.info("stopped-while-waiting")
 
     dramatiq.actor(

@@ -73,6 +73,12 @@ class GatedBroker(Broker):
         self.dead_letter(received.stage.queue, received.token, refused.reason)
         self.gate.refusals.note(received.stage.queue, refused)
 
+    def leave(self, received: Received) -> None:
+        """Leave a message that was not done, since this process ends, to whoever reads its queue next.
+
+        A broker that keeps nothing beyond the process has nothing to do.
+        """
+
     def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:
         """Publish to the dead letters of a queue; see ``refuse``."""
         raise NotImplementedError

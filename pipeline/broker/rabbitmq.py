@@ -5,6 +5,8 @@ consuming side declares (queue, exchange, dead letters): declaring needs rights 
 There are no delay queues and no retries in the broker: rows say what is still to be done.
 """
 
+import threading
+from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
@@ -15,12 +17,14 @@ from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer, _RabbitmqMessage
 from dramatiq.common import xq_name
 from dramatiq.errors import ConnectionClosed
+from dramatiq.logging import get_logger
 
 from pipeline.broker import encoder
 from pipeline.broker.consumer import Gate, GatedBroker
-from pipeline.broker.limit import TROUBLE, close
+from pipeline.broker.limit import TROUBLE, close, limit
 from pipeline.broker.outage import Outage, hush
-from pipeline.broker.publisher import Publisher, connection_parameters
+from pipeline.broker.publisher import ANSWER, Publisher, connection_parameters
+from pipeline.crypto.envelope import Received
 from pipeline.errors import MessageRefused
 from pipeline.messages import CARRIES, MAX_MESSAGE_BYTES, WakeUp
 from settings.common import QueueType
@@ -47,6 +51,9 @@ ACROSS: Final[dict[str, Any]] = {
 They are no dead letters: the rows know them, and they are said again
 (docs/decisions/0017-bounded-queues.md)."""
 
+NOTHING: Final = (None, None, None)
+"""What pika says when no message came in time."""
+
 NO_ACTOR: Final = "no-actor"
 REASON: Final = "httpca-reason"
 REFUSED_AT: Final = "httpca-refused-at"
@@ -57,47 +64,30 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
     """Dramatiq's RabbitMQ broker, with the gate in its consumers and signatures on what it sends."""
 
     def __init__(self, url: str, gate: Gate, queue_type: QueueType = "classic") -> None:
-        super().__init__(middleware=[], confirm_delivery=True, parameters=[])
+        super().__init__(middleware=[], parameters=[])
         self.parameters = connection_parameters(url)
         self.gate = gate
         self.outage = Outage()
         self._kind = {} if queue_type == "classic" else {"x-queue-type": queue_type}
         self._publishers: list[Publisher] = []
+        self.left: set[str] = set()
 
-    @property
-    def consumer_class(self) -> type["SignedConsumer"]:
-        """The consumer, in which the gate stands."""
-        return SignedConsumer
-
-    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+    def declare_queue(self, queue_name: str) -> None:  # type: ignore[override]
         """Note a queue that this side reads; on the server it is made when it is consumed."""
         if queue_name not in self.queues:
             hush(queue_name)
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
-            self.queues_pending.add(queue_name)
             self.emit_after("declare_queue", queue_name)
-        if ensure:
-            self._ensure_queue(queue_name)  # type: ignore[no-untyped-call]
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """Declare a queue and return a consumer of it, each by a connection of this thread.
+        """Declare a queue and return a consumer of it, with a connection of its own.
 
         Raises:
             ConnectionClosed: the broker is out of reach; the calling thread tries again.
         """
         try:
-            # Anew each time: somebody may have deleted it, or replaced the broker by an empty one.
-            self.queues_pending.add(queue_name)
-            consumer = super().consume(queue_name, prefetch, timeout)
-            # It would only idle until the broker misses its heartbeats. Dramatiq closes it too, and
-            # would report at length that it was lost just now.
-            close(self.connection)
-            del self.connection
-            return consumer
-        except ConnectionClosed as error:
-            self.outage.lost(queue_name, error.__context__ or error)
-            raise
+            return SignedConsumer(self, queue_name, prefetch, timeout)
         except TROUBLE as error:
             self.outage.lost(queue_name, error)
             raise ConnectionClosed(error) from None
@@ -117,6 +107,10 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
         octets = encoder.seal(self.gate.envelope, message)
         self._publisher.publish(message.queue_name, octets, durable=not wakes)
         return message
+
+    def leave(self, received: Received) -> None:
+        """Acknowledge it not: it comes again when our connection is closed."""
+        self.left.add(received.id)
 
     def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:
         """Publish to the dead letters of a queue, with confirm.
@@ -147,32 +141,63 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
             publisher.close()
         super().close()
 
-    def _declare_queue(self, queue_name: str) -> Any:
+    def make(self, channel: Any, queue_name: str) -> None:
+        """Make a queue and its dead letters on the server, unless they are there."""
         dead = xq_name(queue_name)
-        for name in (queue_name, dead):
-            self.channel.exchange_declare(name, exchange_type="direct", durable=True)
         bounds = WAKE_UPS if CARRIES[queue_name] is WakeUp else ACROSS
-        arguments = bounds | self._kind
-        declared = self.channel.queue_declare(queue_name, durable=True, arguments=arguments)
-        self.channel.queue_bind(queue_name, queue_name, queue_name)
-        return declared
-
-    def _declare_dq_queue(self, queue_name: str) -> None:
-        """There are no delay queues."""
-
-    def _declare_xq_queue(self, queue_name: str) -> Any:
-        dead = xq_name(queue_name)
-        declared = self.channel.queue_declare(
-            dead, durable=True, arguments=DEAD_LETTERS | self._kind
-        )
-        self.channel.queue_bind(dead, dead, dead)
-        return declared
+        for name, arguments in ((queue_name, bounds), (dead, DEAD_LETTERS)):
+            channel.exchange_declare(name, exchange_type="direct", durable=True)
+            channel.queue_declare(name, durable=True, arguments=arguments | self._kind)
+            channel.queue_bind(name, name, name)
 
 
 class SignedConsumer(_RabbitmqConsumer):
-    """Lets a message through to Dramatiq only when it passed every check."""
+    """Lets a message through to Dramatiq only when it passed every check.
+
+    Whatever it waits for ends: a thread that waits for ever reads nothing, although the broker sends
+    its heartbeats.
+    """
 
     broker: SignedRabbitmqBroker
+
+    def __init__(
+        self, broker: SignedRabbitmqBroker, queue_name: str, prefetch: int, timeout: int
+    ) -> None:
+        self.broker = broker
+        self.queue_name = queue_name
+        self.logger = get_logger(__name__, type(self))
+        self.known_tags: set[int] = set()
+        self.connection = pika.BlockingConnection(broker.parameters)
+        try:
+            with limit(self.connection, ANSWER):
+                self.channel = self.connection.channel()
+                # Anew each time: somebody may have deleted it, or replaced the broker by an empty one.
+                broker.make(self.channel, queue_name)
+                self.channel.basic_qos(prefetch_count=prefetch)
+        except BaseException:
+            close(self.connection)
+            raise
+        self.iterator = self._deliveries(timeout / 1000)
+
+    def _deliveries(self, timeout: float) -> Generator[tuple[Any, Any, Any], None, None]:
+        deliveries = self.channel.consume(self.queue_name, inactivity_timeout=timeout)
+        with limit(self.connection, ANSWER):  # pika subscribes when it is asked for the first one
+            first = next(deliveries, NOTHING)
+        yield first
+        yield from deliveries
+
+    def close(self) -> None:
+        """Acknowledge what is still to be, and close the connection."""
+        done = threading.Event()
+        if self.connection.is_open:
+            try:
+                with limit(self.connection, ANSWER):
+                    self.connection.add_callback_threadsafe(done.set)
+                    while not done.is_set():
+                        self.connection.process_data_events()
+            except TROUBLE as error:
+                log.debug("connection-closed-badly", error=type(error).__name__)
+        close(self.connection)
 
     def __next__(self) -> "Delivery | None":
         """Return the next admitted message, or None when none came in time or it was refused."""
@@ -195,11 +220,13 @@ class SignedConsumer(_RabbitmqConsumer):
         return Delivery(self, method.redelivered, method.delivery_tag, message)
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge a message, unless it came by a connection that is gone: it comes again,
-        harmlessly, and by its number another one would be acknowledged here.
+        """Acknowledge a message, unless it was left undone, or came by a connection that is gone: it
+        comes again, harmlessly, and by its number another one would be acknowledged here.
 
         Dramatiq would keep the thread waiting for seconds, and then give up.
         """
+        if message.message_id in self.broker.left:
+            return
         if not isinstance(message, Delivery) or message.consumer is not self:
             log.debug("not-acknowledged", queue=self.queue_name)
             return

@@ -113,8 +113,9 @@ class Trust:
         if stamp == self._stamp:
             return
         problems: list[SettingsError] = []
-        lying_here, senders = self._read(self.folder, problems)
-        former, revoked = self._read(self._revoked_folder, problems)
+        unread: set[Path] = set()
+        lying_here, senders = self._read(self.folder, problems, unread)
+        former, revoked = self._read(self._revoked_folder, problems, unread)
         authorities = [one for one in lying_here if one not in former]
         if not authorities:
             missing = "no message CA certificate lies here (trusted/message-ca.pem)"
@@ -129,10 +130,12 @@ class Trust:
         self.authorities = authorities
         known = [*lying_here, *former, *(sender.certificate for sender in (*senders, *revoked))]
         self._keys = frozenset(key_lists.fingerprint(one.public_key()) for one in known)
-        self._stamp = stamp
+        self._stamp = tuple((one[0], 0, 0, 0) if one[0] in unread else one for one in stamp)
+        said = {str(problem) for problem in self.problems}
         self.problems = problems
         for problem in problems:
-            log.error("trusted-file-refused", problem=str(problem))
+            if str(problem) not in said:
+                log.error("trusted-file-refused", problem=str(problem))
 
     def _look(self) -> Stamp:
         """Return what shows that a file came, went or changed; one that cannot be looked at shows
@@ -148,7 +151,7 @@ class Trust:
         return tuple(found)
 
     def _read(
-        self, folder: Path, problems: list[SettingsError]
+        self, folder: Path, problems: list[SettingsError], unread: set[Path]
     ) -> tuple[list[x509.Certificate], list[MessageCertificate]]:
         authorities: list[x509.Certificate] = []
         senders: list[MessageCertificate] = []
@@ -161,6 +164,8 @@ class Trust:
                 else:
                     senders.append(read_certificate(certificate))
             except Exception as error:  # noqa: BLE001 - whatever is in one file, the others count
+                if isinstance(error, OSError):  # of the disk, or of too many open files, for now
+                    unread.add(file)
                 problem = f"this is no message certificate: {in_words(error)}"
                 problems.append(SettingsError(file, "", problem))
         return authorities, senders

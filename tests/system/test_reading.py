@@ -17,7 +17,7 @@ from pipeline.broker.connect import connect
 from pipeline.broker.publisher import Publisher, open_publisher
 from pipeline.broker.refusals import Refusals
 from pipeline.crypto.envelope import Received
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, InfrastructureError
 from pipeline.messages import WakeUp
 from pipeline.run.worker import start_worker
 from pipeline.stages import SIGN, TRANSMIT, Role
@@ -91,3 +91,36 @@ def test_a_message_in_work_while_its_connection_breaks_comes_again_and_takes_no_
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         queue = connection.channel().queue_declare(SIGN.queue, passive=True)
         assert queue.method.message_count == 0
+
+
+def test_a_message_that_waits_when_its_worker_ends_is_there_for_the_next_one(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> None:
+    world = MessageWorld(tmp_path / "trusted")
+    url = rabbitmq.url(vhost=vhost)
+    signer = connect(url, world.envelope(world.identity(SIGNER)), Refusals())
+    stopping, begun = threading.Event(), threading.Event()
+
+    def work(_received: Received) -> None:
+        begun.set()
+        raise InfrastructureError("the database is out of reach")
+
+    bind(signer, SIGN, work, Patience(stopping))
+    assert signer.gate.envelope.trust is not None
+    signer.gate.envelope.trust.refresh()
+    publisher = open_publisher(url)
+    octets = signer.gate.envelope.seal("01890000-0000-7000-8000-000000000001", SIGN, WakeUp())
+    worker = start_worker(signer, Role.SIGNER, 1)
+    try:
+        wait_until(lambda: sent(publisher, octets))
+        assert begun.wait(NOT_FOR_EVER)
+        stopping.set()
+    finally:
+        worker.stop(timeout=5000)
+        publisher.close()
+        signer.close()
+
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        method, _, found = connection.channel().basic_get(SIGN.queue)
+    assert method is not None
+    assert found == octets

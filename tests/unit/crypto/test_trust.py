@@ -1,10 +1,13 @@
 """The trust folder while a side runs: revocation takes effect whatever else lies there."""
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from structlog.testing import capture_logs
 
 from pipeline.crypto.identity import Identity
 from pipeline.crypto.trust import LOOK_AGAIN, REVOKED, Trust
@@ -102,6 +105,31 @@ def test_who_is_added_is_accepted_without_a_restart(folder: Folder) -> None:
     folder.world.put("another", another.certificate.certificate)
 
     assert folder.accepts(another)
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_at_the_next_look_and_reported_once(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folder.accepts(folder.web)
+    read_bytes = Path.read_bytes
+
+    def in_trouble(path: Path) -> bytes:
+        if path.suffix == ".pem":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return read_bytes(path)
+
+    with monkeypatch.context() as trouble, capture_logs() as logs:
+        trouble.setattr(Path, "read_bytes", in_trouble)
+        added = folder.world.identity(APPROVER)
+        assert not folder.accepts(added)
+        assert not folder.accepts(folder.web)
+
+    reported = [line["problem"] for line in logs if line["event"] == "trusted-file-refused"]
+    assert reported
+    assert len(reported) == len(set(reported))
+    assert folder.accepts(added)
+    assert folder.accepts(folder.web)
+    assert folder.trust.problems == []
 
 
 def test_at_start_a_file_that_is_no_message_certificate_is_an_error(folder: Folder) -> None:
