@@ -21,6 +21,7 @@ _PARTS: Final = re.compile(
     r"(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?"
 )
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_TO_HOST: Final = re.compile(r"[^:]+://(?P<host>\[[^\]]*\]|[^:/?]+)")
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 """The last part of a host that browsers take for an IPv4 address (WHATWG URL, "ends in a number")."""
 _PERCENT: Final = re.compile(r"%(?P<hex>[0-9A-Fa-f]{2})?")
@@ -65,6 +66,17 @@ def canonical(text: str) -> str:
             raise _refused(SEGMENT, text)
     rest = _PERCENT.sub(lambda found: _encoded(text, found), parts["path"] + (parts["query"] or ""))
     return f"{parts['scheme'].lower()}:{authority}{rest}"
+
+
+def around_host(uri: str) -> tuple[str, str, str]:
+    """Return what stands before the host of a canonical URI, the host, and what follows it.
+
+    A URI without authority has no host; then all of it stands before that.
+    """
+    host = _TO_HOST.match(uri)
+    if host is None:
+        return uri, "", ""
+    return uri[: host.start("host")], host["host"], uri[host.end() :]
 
 
 def _authority(text: str, authority: str) -> str:
