@@ -63,7 +63,8 @@ def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
         attributes = request.attributes
     except x509.UnsupportedGeneralNameType:
         raise Refused("name-not-allowed", UNSUPPORTED_KIND) from None
-    except (ValueError, TypeError, x509.DuplicateExtension):  # TypeError: a CN as a BIT STRING
+    except (ValueError, TypeError, x509.DuplicateExtension, KeyError):
+        # TypeError: a CN as a BIT STRING. KeyError: a TLS feature (RFC 7633) without a name.
         raise Unreadable("not-a-csr", DAMAGED) from None
     more = [one.oid for one in attributes if one.oid.dotted_string not in _EXTENSION_REQUESTS]
     if len(attributes) - len(more) > 1:
