@@ -26,8 +26,8 @@ _EXTENSION_REQUESTS: Final = frozenset({"1.2.840.113549.1.9.14", "1.3.6.1.4.1.31
 """The attribute with the extensions (RFC 2985 section 5.4.2), and Microsoft's of old for the same."""
 
 DAMAGED: Final = N_(
-    "The CSR's extensions are damaged and cannot be read. Make the CSR again, and send the file as"
-    " it is."
+    "The CSR's subject or extensions are damaged and cannot be read. Make the CSR again, and send the"
+    " file as it is."
 )
 UNSUPPORTED_KIND: Final = N_(
     "The CSR requests a name of a kind that is never issued here. Request only DNS names, IP"
