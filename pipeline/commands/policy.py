@@ -90,7 +90,8 @@ def explain(
 ) -> None:
     """Say which rule would meet a CSR, and what would come of it.
 
-    CSR is a file, or - for standard input. Limits do not show: they depend on what else is asked for.
+    CSR is a file, or - for standard input. Limits, key_reuse and the block list do not show: they
+    depend on what came before.
     """
     if (file is None) == (directory is None):
         raise click.UsageError("say which policy: --policy FILE or --config DIR/signer")

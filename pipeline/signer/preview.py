@@ -12,6 +12,7 @@ from pipeline.crypto.told import dropped, reach
 from pipeline.crypto.usages import EXTENDED_KEY_USAGES, OF_AGREEMENT, USAGES
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.lint import LINTER
 
 _USAGES: Final = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 
@@ -24,6 +25,7 @@ def preview(csr: Csr, profile: Profile, issuer: Issuer, now: datetime) -> dict[s
     """
     serial = authority.new_serial(secrets.token_bytes)
     made = authority.prepare(csr, profile, issuer, now, serial)
+    LINTER.ensure_clean(made, profile, every=True)
     certificate = x509.load_der_x509_certificate(authority.assemble(made.tbs, b""))
     return {
         "issuer": certificate.issuer.rfc4514_string(),

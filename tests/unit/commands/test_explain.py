@@ -57,6 +57,21 @@ def test_an_explanation_says_why_a_rule_does_not_match(
     assert "It would be rejected, before any rule" in capsys.readouterr().out
 
 
+def test_what_would_be_no_good_certificate_is_said_not_to_be_issued(
+    tmp_path: Path, csr: str, capsys: Output
+) -> None:
+    """It would be admitted, and then fail before it is signed."""
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        '[profiles.server]\nextended_key_usage = ["server_auth"]\nlint = ["cabf-tls"]\n'
+        '[[rules]]\nname = "x"\naction = "sign"\n'
+    )
+    assert main(["policy", "explain", csr, "--policy", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "It could not be issued: the certificate would not be a good one: cabf." in shown
+    assert "The certificate, if it were issued then" not in shown
+
+
 def test_what_is_no_csr_is_exit_code_1(ready: Path, capsys: Output) -> None:
     config = str(ready / "signer")
     assert main(["policy", "explain", f"{config}/message.pem", "--config", config]) == 1
