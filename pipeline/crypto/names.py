@@ -68,7 +68,8 @@ class Name(msgspec.Struct, frozen=True, order=True):
     @property
     def is_idn(self) -> bool:
         """Whether it has a label outside ASCII, which is kept as an A-label."""
-        return self.display() != self.value
+        host = self._around_host()[1]
+        return host.startswith("xn--") or ".xn--" in host
 
     def display(self) -> str:
         """Return the text for people: as its value, with U-labels in place of A-labels."""
