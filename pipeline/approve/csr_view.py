@@ -4,13 +4,12 @@ import hashlib
 import warnings
 from typing import Final
 
-from cryptography import x509
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipeline.approve.facts import Facts, pem
 from pipeline.approve.harmless import harmless
-from pipeline.crypto.certificates import request_from_der
+from pipeline.crypto.certificates import extensions_of, request_from_der
 
 SHOWN_OF_VALUE: Final = 120
 """Hexadecimal digits of an extension's value that are shown."""
@@ -37,12 +36,12 @@ def _contents(csr: bytes) -> list[Text]:
         with warnings.catch_warnings():  # the library warns on stderr of what is only too long
             warnings.simplefilter("ignore")
             lines = [f"Subject {harmless(request.subject.rfc4514_string())}"]
-        for extension in request.extensions:
+        for extension in extensions_of(request):
             value = extension.value.public_bytes().hex()
             more = f"… ({len(value) // 2} bytes)" if len(value) > SHOWN_OF_VALUE else ""
             critical = ", critical" if extension.critical else ""
             title = f"Extension {extension.oid.dotted_string}{critical}"
             lines.append(f"{title}: {value[:SHOWN_OF_VALUE]}{more}")
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except ValueError as error:
         return [Text(f"It cannot be taken apart: {harmless(str(error))}", "yellow")]
     return [Text(line) for line in lines]

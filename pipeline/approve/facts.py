@@ -149,7 +149,7 @@ def _certificate(
         *(("issuer", url) for url in profile.ca_issuers),
     )
     return CertificateToBe(
-        subject=subjects.to_name(subjects.compose(csr, profile)).rfc4514_string(),
+        subject=subjects.text_of(subjects.to_name(subjects.compose(csr, profile))),
         names=csr.names,
         key_usage=profile.usages_for(csr.key.family),
         extended_key_usage=profile.extended_key_usage,

@@ -7,7 +7,7 @@ unusual spaces, and marks piled upon each other or upon nothing.
 import unicodedata
 from typing import Final
 
-from pipeline.crypto.visible import is_blank, visible
+from pipeline.crypto.visible import is_blank, visible, written_out
 
 _MARKS: Final = frozenset({"Mn", "Me", "Mc"})
 MAX_MARKS: Final = 2
@@ -26,7 +26,7 @@ def harmless(text: str, limit: int = 1000) -> str:
         marks = marks + 1 if category in _MARKS else 0
         odd_space = category == "Zs" and character != " "
         if is_blank(character) or odd_space or marks > MAX_MARKS:
-            shown.append(f"\\u{ord(character):04x}")
+            shown.append(written_out(character))
         else:
             shown.append(character)
     return "".join(shown)

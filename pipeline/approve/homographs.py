@@ -40,8 +40,8 @@ def warnings(name: Name) -> list[str]:
     """Return what an approver should know of the look of a name; mostly nothing."""
     if not name.is_idn:
         return []
-    host = name.display().rpartition("@")[2]
-    return [warning for label in host.split(".") for warning in _of_label(label)]
+    labels = name.display_host().split(".")
+    return [warning for label in labels for warning in _of_label(label)]
 
 
 def _of_label(label: str) -> Iterator[str]:

@@ -87,10 +87,14 @@ def request(
     """
     from cryptography import x509
 
+    from pipeline.setup.ca_request import make_request
     from pipeline.setup.issuing import KeyWish, make_csr
+    from pipeline.signer.keys.file import generate
 
     try:
         read = x509.Name.from_rfc4514_string(subject)
+        # No key is left behind for a name that cannot be written, such as a country of other letters.
+        make_request(generate("ec:P-256"), read)
     except ValueError:
         read = x509.Name([])
     if not list(read):  # RFC 5280 section 4.1.2.4: a CA has a name

@@ -90,7 +90,8 @@ def explain(
 ) -> None:
     """Say which rule would meet a CSR, and what would come of it.
 
-    CSR is a file, or - for standard input. Limits do not show: they depend on what else is asked for.
+    CSR is a file, or - for standard input. Limits, key_reuse and the block list do not show: they
+    depend on what came before.
     """
     if (file is None) == (directory is None):
         raise click.UsageError("say which policy: --policy FILE or --config DIR/signer")
@@ -101,8 +102,12 @@ def explain(
     from pipeline.messages import MAX_CSR_BYTES
     from pipeline.signer.policy import explain as explain_verdict
     from pipeline.signer.policy_file import load
+    from settings.signer import load_signer
 
-    used = load(file if file is not None else Path(str(directory)) / "policy.toml")
+    if directory is not None:
+        used = load(directory / "policy.toml", load_signer(directory).active_issuers())
+    else:
+        used = load(Path(str(file)))
     with sys.stdin.buffer if str(csr) == "-" else csr.open("rb") as stream:
         read = csrs.read(stream.read(MAX_CSR_BYTES + 1))
     for group in groups:

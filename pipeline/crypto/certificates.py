@@ -73,11 +73,23 @@ def extension_of(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
         ValueError: its extensions cannot be read, or one comes twice (RFC 5280 section 4.2).
     """
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
+        return extensions_of(certificate).get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def extensions_of(certified: x509.Certificate | x509.CertificateSigningRequest) -> x509.Extensions:
+    """Return the extensions of a certificate, or those that a CSR asks for.
+
+    Raises:
+        ValueError: they cannot be read, or one comes twice (RFC 5280 section 4.2).
+    """
+    try:
+        return certified.extensions
     except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise ValueError(str(error)) from error
+    except KeyError as error:
+        raise ValueError(f"a TLS feature (RFC 7633) is not known: {error}") from error
 
 
 def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

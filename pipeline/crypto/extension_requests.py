@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from cryptography import x509
 
-from pipeline.crypto.usages import USAGES
+from pipeline.crypto.usages import OF_AGREEMENT, USAGES
 
 if TYPE_CHECKING:
     from pipeline.crypto.profile import Profile
@@ -98,7 +98,8 @@ def read(extension: x509.Extension[x509.ExtensionType]) -> ExtensionRequest:
         case x509.BasicConstraints():
             return ExtensionRequest(oid, title, ca=value.ca, path_length=value.path_length)
         case x509.KeyUsage():
-            return ExtensionRequest(oid, title, tuple(bit for bit in USAGES if getattr(value, bit)))
+            bits = USAGES + (OF_AGREEMENT if value.key_agreement else ())
+            return ExtensionRequest(oid, title, tuple(bit for bit in bits if getattr(value, bit)))
         case x509.ExtendedKeyUsage():
             return ExtensionRequest(oid, title, tuple(usage.dotted_string for usage in value))
         case _:

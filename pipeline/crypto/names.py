@@ -68,16 +68,31 @@ class Name(msgspec.Struct, frozen=True, order=True):
     @property
     def is_idn(self) -> bool:
         """Whether it has a label outside ASCII, which is kept as an A-label."""
-        return self.display() != self.value
+        host = self._around_host()[1]
+        return host.startswith("xn--") or ".xn--" in host
 
     def display(self) -> str:
         """Return the text for people: as its value, with U-labels in place of A-labels."""
-        if self.kind == "dns":
-            return domains.to_unicode(self.value)
-        if self.kind in ("email", "upn"):
-            local, _, domain = self.value.rpartition("@")
-            return f"{local}@{domains.to_unicode(domain)}"
-        return self.value
+        if "xn--" not in self.value:
+            return self.value
+        before, host, after = self._around_host()
+        return f"{before}{domains.to_unicode(host)}{after}"
+
+    def display_host(self) -> str:
+        """Return what of that is a domain name; in IP addresses, and in some URIs, there is none."""
+        return domains.to_unicode(self._around_host()[1])
+
+    def _around_host(self) -> tuple[str, str, str]:
+        match self.kind:
+            case "dns":
+                return "", self.value, ""
+            case "email" | "upn":
+                local, at, domain = self.value.rpartition("@")
+                return local + at, domain, ""
+            case "uri":
+                return uris.around_host(self.value)
+            case "ip":
+                return self.value, "", ""
 
 
 def dns(text: str) -> Name:

@@ -63,13 +63,21 @@ class Pattern(msgspec.Struct, frozen=True):
 
     def touches(self, name: Name) -> bool:
         """Return whether the pattern covers the name, or something that the name stands for: a wildcard
-        does for all hosts one label below it (RFC 9525 section 6.3), a URI for itself without query.
+        does for all hosts one label below it (RFC 9525 section 6.3), a URI for itself without query, an
+        e-mail address for every writing of its local part in capital and small letters, since the
+        mailbox is mostly one (RFC 5321 section 2.4).
         """
-        if self.head:
-            return name.kind == self.kind and name.value.startswith(self.head)
-        if not name.is_wildcard or self.kind != "dns" or self.tail:
+        if name.kind != self.kind or self.tail or self.network is not None:
             return self.matches(name)
-        return self.text.partition(".")[2] == name.value.removeprefix("*.")
+        if self.head:
+            return name.value.startswith(self.head)
+        if name.is_wildcard:
+            return self.text.partition(".")[2] == name.value.removeprefix("*.")
+        if self.kind == "uri" and name.value.partition("?")[0] == self.text:
+            return True
+        if self.kind == "email":
+            return name.value.lower() == self.text.lower()
+        return self.matches(name)
 
 
 @lru_cache(maxsize=4096)

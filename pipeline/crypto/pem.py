@@ -27,6 +27,10 @@ _PUBLIC_KEYS: Final = (
     bytes((der.SEQUENCE, der.BIT_STRING)),  # of any kind (RFC 5280 section 4.1)
     bytes((der.INTEGER, der.INTEGER)),  # of RSA (RFC 8017 appendix A.1.1)
 )
+_SIGNED: Final = bytes((der.SEQUENCE, der.SEQUENCE, der.BIT_STRING))
+_REQUEST_INFOS: Final = (b"\x02\x30\x30\xa0", b"\x02\x30\x30")
+"""What is signed in a CSR: version, subject, key, attributes (RFC 2986 section 4.1); some leave out the
+last. In no certificate these come first and alone."""
 _WHITE_SPACE: Final = bytes.maketrans(b"", b""), b" \t\r\n\v\f"
 
 TOO_LARGE: Final = N_(
@@ -35,6 +39,10 @@ TOO_LARGE: Final = N_(
 NOTHING: Final = N_(
     "There is no CSR in what you sent. Send the whole text from"
     " “-----BEGIN CERTIFICATE REQUEST-----” to “-----END CERTIFICATE REQUEST-----”, or the CSR as DER."
+)
+NOT_BY_THE_STANDARD: Final = N_(
+    "The CSR is damaged, or is not written as the standard wants it (RFC 2986, in DER). Make it again,"
+    " by another program if need be (“openssl req -new …”), and send the file as it is."
 )
 SOMETHING_ELSE: Final = N_(
     "What you sent is not a CSR but “%(label)s”. Send the text that begins with"
@@ -96,9 +104,12 @@ def name_what_it_is(octets: bytes) -> Unreadable:
     they are large, and whoever sends them may send them again.
     """
     try:
-        tags = bytes(element[0] for element in der.elements(der.content(octets)))
+        tags = _tags(octets)
+        inner = _tags(der.content(octets)) if tags == _SIGNED else b""
     except ValueError:
         return Unreadable("not-a-csr", NOTHING)
+    if inner in _REQUEST_INFOS:
+        return Unreadable("not-a-csr", NOT_BY_THE_STANDARD)
     if tags.startswith(_PRIVATE_KEYS):
         return Unreadable("private-key-sent", PRIVATE_KEY)
     if tags in _PUBLIC_KEYS:
@@ -108,6 +119,11 @@ def name_what_it_is(octets: bytes) -> Unreadable:
     except Exception:  # noqa: BLE001 - a parser of hostile bytes may raise anything
         return Unreadable("not-a-csr", NOTHING)
     return Unreadable("not-a-csr", CERTIFICATE)
+
+
+def _tags(element: bytes) -> bytes:
+    """Return the tags of the elements that this one consists of."""
+    return bytes(one[0] for one in der.elements(der.content(element)))
 
 
 def _ascii_compatible(octets: bytes) -> bytes:

@@ -26,8 +26,8 @@ _EXTENSION_REQUESTS: Final = frozenset({"1.2.840.113549.1.9.14", "1.3.6.1.4.1.31
 """The attribute with the extensions (RFC 2985 section 5.4.2), and Microsoft's of old for the same."""
 
 DAMAGED: Final = N_(
-    "The CSR's extensions are damaged and cannot be read. Make the CSR again, and send the file as"
-    " it is."
+    "The CSR's subject or extensions are damaged and cannot be read. Make the CSR again, and send the"
+    " file as it is."
 )
 UNSUPPORTED_KIND: Final = N_(
     "The CSR requests a name of a kind that is never issued here. Request only DNS names, IP"
@@ -63,7 +63,8 @@ def read(request: x509.CertificateSigningRequest, der: bytes) -> Requested:
         attributes = request.attributes
     except x509.UnsupportedGeneralNameType:
         raise Refused("name-not-allowed", UNSUPPORTED_KIND) from None
-    except (ValueError, TypeError, x509.DuplicateExtension):  # TypeError: a CN as a BIT STRING
+    except (ValueError, TypeError, x509.DuplicateExtension, KeyError):
+        # TypeError: a CN as a BIT STRING. KeyError: a TLS feature (RFC 7633) without a name.
         raise Unreadable("not-a-csr", DAMAGED) from None
     more = [one.oid for one in attributes if one.oid.dotted_string not in _EXTENSION_REQUESTS]
     if len(attributes) - len(more) > 1:

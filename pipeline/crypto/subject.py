@@ -54,6 +54,7 @@ of RFC 5280 appendix A.1 and X.520."""
 MAX_COMMON_NAME: Final = ATTRIBUTES["CN"].longest
 
 _SHORT: Final = {attribute.oid: short for short, attribute in ATTRIBUTES.items()}
+_NAMES: Final = {x509.ObjectIdentifier(oid): short for oid, short in _SHORT.items()}
 
 TWICE: Final = N_(
     "The CSR's subject has more than one “%(attribute)s”, and profile “%(profile)s” takes one over."
@@ -168,6 +169,11 @@ def to_name(parts: Iterable[Part]) -> x509.Name:
             for part in parts
         ]
     )
+
+
+def text_of(name: x509.Name) -> str:
+    """Return a subject for people: RFC 4514 text, with the names that ``ATTRIBUTES`` has."""
+    return name.rfc4514_string(_NAMES)
 
 
 def same(one: x509.Name, other: x509.Name) -> bool:

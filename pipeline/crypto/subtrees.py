@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from pipeline.crypto import domains, names
+from pipeline.crypto import domains, names, uris
 from pipeline.crypto.patterns import Pattern
 from pipeline.errors import Refused
 
@@ -145,7 +145,7 @@ def _holds(pattern: Pattern, network: IPv4Network | IPv6Network) -> bool:
 
 def _host_of(pattern: Pattern) -> str:
     if pattern.kind == "uri":
-        return pattern.text.partition("://")[2].partition("/")[0].partition(":")[0]
+        return uris.around_host(pattern.text)[1]
     return pattern.text.rpartition("@")[2].removeprefix("*.")
 
 

@@ -21,8 +21,12 @@ _PARTS: Final = re.compile(
     r"(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?"
 )
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_TO_HOST: Final = re.compile(r"[^:]+://(?P<host>\[[^\]]*\]|[^:/?]+)")
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 """The last part of a host that browsers take for an IPv4 address (WHATWG URL, "ends in a number")."""
+_PORTS: Final = {"ftp": 21, "http": 80, "https": 443, "ws": 80, "wss": 443}
+"""The ports that go without saying, of schemes whose URIs always name a host (RFC 9110 section 4.2):
+browsers find one even in “https:example.com” (WHATWG URL, "special scheme")."""
 _PERCENT: Final = re.compile(r"%(?P<hex>[0-9A-Fa-f]{2})?")
 _NEVER_ENCODED: Final = re.compile(r"[A-Za-z0-9\-._~/\\\x00-\x1f\x7f]")
 
@@ -43,7 +47,8 @@ SEGMENT: Final = N_("“%(name)s” contains an empty, “.” or “..” path 
 
 
 def canonical(text: str) -> str:
-    """Return a URI in canonical form: scheme and host in lower case, percent-encoding in upper.
+    """Return a URI in canonical form: scheme and host in lower case, percent-encoding in upper, and no
+    port that goes without saying (RFC 3986 section 6.2.3).
 
     Raises:
         Refused: ``invalid-name``, with the URI and what is wrong with it.
@@ -57,27 +62,42 @@ def canonical(text: str) -> str:
         raise _refused(RELATIVE, text)
     if parts["fragment"] is not None:
         raise _refused(FRAGMENT, text)
-    authority = ""
+    scheme, authority = parts["scheme"].lower(), ""
+    if scheme in _PORTS and not parts["slashes"]:
+        raise _refused(HOST, text)
     if parts["slashes"]:
-        authority = "//" + _authority(text, parts["authority"])
+        authority = "//" + _authority(text, scheme, parts["authority"])
         segments = parts["path"].split("/")[1:]
         if any(s in (".", "..") for s in segments) or "" in segments[:-1]:
             raise _refused(SEGMENT, text)
     rest = _PERCENT.sub(lambda found: _encoded(text, found), parts["path"] + (parts["query"] or ""))
-    return f"{parts['scheme'].lower()}:{authority}{rest}"
+    return f"{scheme}:{authority}{rest}"
 
 
-def _authority(text: str, authority: str) -> str:
+def around_host(uri: str) -> tuple[str, str, str]:
+    """Return what stands before the host of a canonical URI, the host, and what follows it.
+
+    A URI without authority has no host; then all of it stands before that.
+    """
+    host = _TO_HOST.match(uri)
+    if host is None:
+        return uri, "", ""
+    return uri[: host.start("host")], host["host"], uri[host.end() :]
+
+
+def _authority(text: str, scheme: str, authority: str) -> str:
     if "@" in authority:
         raise _refused(USER, text)
     parts = _AUTHORITY.fullmatch(authority)
-    if parts is None or (parts["port"] and int(parts["port"]) > 65535):
+    if parts is None or int(parts["port"] or 0) > 65535:
         raise _refused(HOST, text)
     try:
         host = _host(parts["host"])
     except (AddressValueError, Refused):
         raise _refused(HOST, text) from None
-    return f"{host}:{int(parts['port'])}" if parts["port"] else host
+    if not parts["port"] or int(parts["port"]) == _PORTS.get(scheme):
+        return host
+    return f"{host}:{int(parts['port'])}"
 
 
 def _host(host: str) -> str:

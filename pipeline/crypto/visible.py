@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Final
 
-_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U00016fe4\U0001d159")
 
 
 def visible(text: str, limit: int = 1000) -> str:
@@ -17,7 +17,7 @@ def visible(text: str, limit: int = 1000) -> str:
         text = text[: limit - 1] + "…"
     if text.isprintable():
         return text
-    return "".join(_escape(char) if _is_hidden(char) else char for char in text)
+    return "".join(written_out(char) if _is_hidden(char) else char for char in text)
 
 
 def is_blank(character: str) -> bool:
@@ -25,12 +25,13 @@ def is_blank(character: str) -> bool:
     return character in _BLANK or "VARIATION SELECTOR" in unicodedata.name(character, "")
 
 
-def _is_hidden(character: str) -> bool:
-    return not character.isprintable() and unicodedata.category(character) != "Zs"
-
-
-def _escape(character: str) -> str:
+def written_out(character: str) -> str:
+    """Return a character as its number: ``\\x1b``, ``\\u202e``, ``\\U000e0001``."""
     code = ord(character)
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _is_hidden(character: str) -> bool:
+    return not character.isprintable() and unicodedata.category(character) != "Zs"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pipeline.crypto import subject
 from pipeline.crypto.identity import APPROVER_NAME
 from pipeline.crypto.profile_problems import LONGEST_PATH
 from pipeline.errors import SettingsError
@@ -21,7 +22,7 @@ SIGNER_DATABASE: Final = "sqlite:///data/signer.db"
 SIDE_NAMES: Final = frozenset({Role.WEB.value, Role.SIGNER.value})
 """Names that no approver may have, since commands mean a side by them."""
 
-LONGEST_CA_NAME: Final = 52
+LONGEST_CA_NAME: Final = 53
 """So that ``NAME Issuing CA`` fits into a common name (RFC 5280: 64 characters)."""
 
 _SQLITE: Final = "sqlite:///"
@@ -115,6 +116,11 @@ class SetupOptions:
         if not 0 <= self.ca_path_length <= LONGEST_PATH:
             problem = f"found {self.ca_path_length}; allowed are 0 to {LONGEST_PATH} CAs below it"
             raise SettingsError(COMMAND, "--ca-path-length", problem)
-        if not self.ca_name.isprintable() or not 1 <= len(self.ca_name) <= LONGEST_CA_NAME:
-            problem = f"a name has 1 to {LONGEST_CA_NAME} visible characters"
-            raise SettingsError(COMMAND, "--ca-name", problem)
+        try:
+            subject.parse(f"CN={self.ca_name} Issuing CA")
+        except ValueError:
+            problem = (
+                f"a name has 1 to {LONGEST_CA_NAME} visible characters (bytes of UTF-8), and no space"
+                " at its ends or beside another"
+            )
+            raise SettingsError(COMMAND, "--ca-name", problem) from None

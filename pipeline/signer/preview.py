@@ -8,10 +8,12 @@ from cryptography import x509
 
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
+from pipeline.crypto.subject import text_of
 from pipeline.crypto.told import dropped, reach
 from pipeline.crypto.usages import EXTENDED_KEY_USAGES, OF_AGREEMENT, USAGES
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
+from pipeline.signer.lint import LINTER
 
 _USAGES: Final = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 
@@ -24,10 +26,11 @@ def preview(csr: Csr, profile: Profile, issuer: Issuer, now: datetime) -> dict[s
     """
     serial = authority.new_serial(secrets.token_bytes)
     made = authority.prepare(csr, profile, issuer, now, serial)
+    LINTER.ensure_clean(made, profile, every=True)
     certificate = x509.load_der_x509_certificate(authority.assemble(made.tbs, b""))
     return {
         "issuer": certificate.issuer.rfc4514_string(),
-        "subject": certificate.subject.rfc4514_string(),
+        "subject": text_of(certificate.subject),
         "names": [str(name) for name in csr.names],
         "dropped": list(dropped(csr, profile)),
         "not_before": made.not_before.isoformat(),

@@ -179,7 +179,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
                     break
         if self.any_name is not None and subtrees:
             patterns = [Pattern.parse(text) for text in self.any_name]
-            if not any(one.touches(pattern) for pattern in patterns for one in subtrees):
+            # No name constraint binds user principal names: every CA could speak for all of them.
+            unbound = self.action != "sign" and any(pattern.kind == "upn" for pattern in patterns)
+            touched = (one.touches(pattern) for pattern in patterns for one in subtrees)
+            if not (unbound or any(touched)):
                 yield f"this CA could speak for nothing among any_name: {_listed(self.any_name)}"
 
     @cached_property

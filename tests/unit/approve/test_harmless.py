@@ -22,8 +22,9 @@ from pipeline.approve.harmless import harmless
         ("\U000e0041tag", r"\U000e0041tag"),  # an invisible tag letter
         ("\ufefftext", r"\ufefftext"),  # byte order mark
         ("\u3164blank\u115f", r"\u3164blank\u115f"),  # Hangul fillers show as nothing
-        ("wide\u3000space\u00a0", r"wide\u3000space\u00a0"),  # spaces that are none
-        ("x\ufe0f", r"x\ufe0f"),  # variation selector
+        ("a\U0001d159b", r"a\U0001d159b"),  # so does the head of a note that has none
+        ("wide\u3000space\u00a0", r"wide\u3000space\xa0"),  # spaces that are none
+        ("x\ufe0f\U000e0100", r"x\ufe0f\U000e0100"),  # variation selectors
         ("\u0301e", r"\u0301e"),  # a mark with nothing to stand on
         ("Việt", "Việt"),
         ("z\u0301\u0302\u0303\u0304", "z\u0301\u0302\\u0303\\u0304"),  # piled marks

@@ -88,5 +88,12 @@ def test_an_e_mail_address_is_judged_by_its_domain() -> None:
     assert warnings(names.email(f"user@{domain}"))
 
 
+def test_a_uri_is_judged_by_its_host() -> None:
+    domain = idna.alabel("аррӏе").decode() + ".example"
+    expected = warnings(names.dns(domain))
+    assert expected
+    assert warnings(names.uri(f"https://{domain}:8443/a.b")) == expected
+
+
 def test_japanese_mixes_scripts_honestly() -> None:
     assert of("日本のサイトabc.example") == []

@@ -57,6 +57,31 @@ def test_an_explanation_says_why_a_rule_does_not_match(
     assert "It would be rejected, before any rule" in capsys.readouterr().out
 
 
+def test_a_policy_whose_issuing_ca_is_not_there_is_refused_with_the_place(
+    home: Path, csr: str, capsys: Output
+) -> None:
+    file = home / "signer" / "policy.toml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("[profiles.server]", '[profiles.server]\nissuer = "other"'))
+    assert main(["policy", "explain", csr, "--config", str(home / "signer")]) == 1
+    assert "there is no issuer 'other' that takes what is new" in capsys.readouterr().err
+
+
+def test_what_would_be_no_good_certificate_is_said_not_to_be_issued(
+    tmp_path: Path, csr: str, capsys: Output
+) -> None:
+    """It would be admitted, and then fail before it is signed."""
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        '[profiles.server]\nextended_key_usage = ["server_auth"]\nlint = ["cabf-tls"]\n'
+        '[[rules]]\nname = "x"\naction = "sign"\n'
+    )
+    assert main(["policy", "explain", csr, "--policy", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "It could not be issued: the certificate would not be a good one: cabf." in shown
+    assert "The certificate, if it were issued then" not in shown
+
+
 def test_what_is_no_csr_is_exit_code_1(ready: Path, capsys: Output) -> None:
     config = str(ready / "signer")
     assert main(["policy", "explain", f"{config}/message.pem", "--config", config]) == 1

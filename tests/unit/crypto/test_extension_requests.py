@@ -56,6 +56,11 @@ BEYOND = ", a power that the profile does not give"
     ("extension", "fields", "shown"),
     [
         ("keyUsage=keyEncipherment", {}, "keyUsage (key_encipherment)"),
+        (
+            "keyUsage=keyAgreement,encipherOnly",
+            {"key_usage": ["digital_signature", "key_agreement"]},
+            "keyUsage (key_agreement, encipher_only)",
+        ),
         ("extendedKeyUsage=clientAuth", USAGES, "extendedKeyUsage (1.3.6.1.5.5.7.3.2)"),
         ("1.2.3.4=ASN1:UTF8String:x", {}, "1.2.3.4"),
         ("tlsfeature=status_request", {}, "TLSFeature"),

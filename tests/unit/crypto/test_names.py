@@ -18,3 +18,16 @@ def test_people_are_shown_u_labels_and_the_certificate_keeps_a_labels() -> None:
     assert names.email("a@xn--bcher-kva.example").display() == "a@bücher.example"
     assert not names.dns("example.com").is_idn
     assert names.uri("urn:a:b").display() == "urn:a:b"
+
+
+def test_of_a_uri_people_are_shown_its_host_with_u_labels_and_nothing_else_changed() -> None:
+    name = names.uri("xn--a://xn--bcher-kva.example:8443/xn--bcher-kva?xn--bcher-kva")
+    assert name.display() == "xn--a://bücher.example:8443/xn--bcher-kva?xn--bcher-kva"
+    assert name.display_host() == "bücher.example"
+    assert name.is_idn
+    for text in (
+        "https://[2001:db8::1]:1/xn--bcher-kva",
+        "urn:xn--bcher-kva",
+        "tag:a://xn--bcher-kva",
+    ):
+        assert names.uri(text).display() == text

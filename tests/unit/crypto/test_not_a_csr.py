@@ -19,8 +19,14 @@ NOT_CSRS: list[tuple[str, object, str, str]] = [
     ("binary garbage", lambda: bytes(range(256)), "not-a-csr", pem.NOTHING),
     ("DER garbage", lambda: b"\x30\x82\x01\x00" + bytes(256), "not-a-csr", pem.NOTHING),
     ("half a CSR", lambda: csr()[:-20], "not-a-csr", pem.NOTHING),
-    ("trailing bytes", lambda: csr() + b"\x00", "not-a-csr", pem.NOTHING),
-    ("two CSRs in DER", lambda: csr() * 2, "not-a-csr", pem.NOTHING),
+    ("trailing bytes", lambda: csr() + b"\x00", "not-a-csr", pem.NOT_BY_THE_STANDARD),
+    ("two CSRs in DER", lambda: csr() * 2, "not-a-csr", pem.NOT_BY_THE_STANDARD),
+    (
+        "a name in a PrintableString that cannot hold it",
+        lambda: csr(common_name="*.example.test").replace(b"\x0c\x0e*.ex", b"\x13\x0e*.ex"),
+        "not-a-csr",
+        pem.NOT_BY_THE_STANDARD,
+    ),
     (
         "garbage in PEM",
         lambda: b"-----BEGIN CERTIFICATE REQUEST-----\nMDAw\n-----END CERTIFICATE REQUEST-----",

@@ -36,6 +36,15 @@ def with_subject(*attributes: x509.NameAttribute[str], name: str = "DNS:www.exam
     return csrs.read(octets)
 
 
+@pytest.mark.parametrize("feature", [0, 13, 99])
+def test_a_tls_feature_without_a_name_is_refused(feature: int) -> None:
+    """The library knows two of them by name, and has no exception of its own for all others."""
+    asked = x509.UnrecognizedExtension(x509.TLSFeature.oid, bytes((0x30, 3, 2, 1, feature)))
+    with pytest.raises(Unreadable) as caught:
+        csrs.read(csr(extensions=[asked]))
+    assert caught.value.template == requested.DAMAGED
+
+
 def test_names_are_canonical_in_order_and_without_duplicates() -> None:
     found = read_csr(
         "DNS:B.example.test",

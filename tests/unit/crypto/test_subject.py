@@ -50,6 +50,12 @@ def test_a_subject_has_what_its_profile_gives_and_takes(
     assert subject_of(asked(text, "DNS:a.test"), **fields) == expected
 
 
+@pytest.mark.parametrize("kind", subject.ATTRIBUTES)
+def test_people_read_each_attribute_by_its_name_and_not_by_its_oid(kind: str) -> None:
+    text = f"{kind}={'DE' if kind == 'C' else 'a'}"
+    assert subject.text_of(subject.to_name([subject.parse(text)])) == text
+
+
 def test_without_names_a_cn_is_free_text() -> None:
     assert subject_of(asked("/CN=Büro 7, links"), **NAMELESS) == "CN=Büro 7\\, links"
 

@@ -244,6 +244,7 @@ def test_nothing_is_overwritten(signer: Path, root: Path, capsys: Output) -> Non
         (["request", "Big", "--subject", "CN=N"], 1, "'Big': is no name for an issuing CA"),
         (["request", "n", "--subject", "N"], 2, "is no name as in RFC 4514"),
         (["request", "n", "--subject", ""], 2, "is no name as in RFC 4514"),
+        (["request", "n", "--subject", "CN=N,C=ÄÖ"], 2, "is no name as in RFC 4514"),
         (["request", "n", "--subject", "CN=N", "--key", "dsa"], 1, "'dsa' is not a kind of CA key"),
         (["request", "n", "--subject", "CN=N", "--token", "x"], 1, "is written as pkcs11:token="),
         (["request", "n", "--subject", "CN=N", "--passphrase", "geheim"], 2, "allowed are file:PA"),

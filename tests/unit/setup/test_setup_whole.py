@@ -69,8 +69,10 @@ WRONG = [
     ({"signer_broker": ""}, "--signer-broker: is neither amqp"),
     ({"approver_broker": "amqp:"}, "--approver-broker: is neither amqp"),
     ({"ca_key": "rsa:1024"}, "--ca-key: 'rsa:1024' is not a kind"),
-    ({"ca_name": ""}, "--ca-name: a name has 1 to 52"),
-    ({"ca_name": "x" * 53}, "--ca-name: a name has 1 to 52"),
+    ({"ca_name": ""}, "--ca-name: a name has 1 to 53"),
+    ({"ca_name": "x" * 54}, "--ca-name: a name has 1 to 53"),
+    ({"ca_name": "Ä" * 27}, "--ca-name: a name has 1 to 53"),
+    ({"ca_name": "Example  "}, "--ca-name: a name has 1 to 53"),
     ({"approvers": ("../web",)}, "--approver: '../web' is no name"),
     ({"passphrase_file": Path("/nowhere/passphrase")}, "the passphrase cannot be read"),
 ]

@@ -24,7 +24,10 @@ def pem(*certificates: x509.Certificate) -> Path:
 
 
 def ca_like(
-    ca: bool = True, path_length: int | None = 0, key_usage: bool | None = True
+    ca: bool = True,
+    path_length: int | None = 0,
+    key_usage: bool | None = True,
+    more: x509.ExtensionType | None = None,
 ) -> x509.Certificate:
     """Return what should be an issuing CA's certificate, with something else in it."""
     builder = (
@@ -41,6 +44,8 @@ def ca_like(
         usages = [False] * 9
         usages[5 if key_usage else 6] = True  # keyCertSign or cRLSign
         builder = builder.add_extension(x509.KeyUsage(*usages), critical=True)
+    if more is not None:
+        builder = builder.add_extension(more, critical=False)
     return builder.sign(ROOT_KEY.private_key, SHA256())
 
 
@@ -48,6 +53,13 @@ def problem(issuing: Path, root: Path, signing_key: FileKey | None = None, days:
     with pytest.raises(SettingsError) as caught:
         load_issuer(issuing, root, signing_key, NOW + timedelta(days=days))
     return str(caught.value)
+
+
+def test_an_issuer_with_an_unknown_tls_feature_is_refused_with_its_name() -> None:
+    feature = x509.UnrecognizedExtension(x509.TLSFeature.oid, bytes((0x30, 3, 2, 1, 99)))
+    assert "the extensions of CN=Odd cannot be read: a TLS feature (RFC 7633) is not known: 99" in (
+        problem(pem(ca_like(more=feature)), pem(ROOT))
+    )
 
 
 def test_an_issuer_is_loaded_with_its_chain() -> None:

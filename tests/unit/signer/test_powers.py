@@ -112,11 +112,18 @@ def test_without_names_every_name_matches_nothing() -> None:
         ('any_name = ["10.1.2.3"]', True),
         ('any_name = ["10.2.0.0/16"]', False),
         ('any_name = ["*@branch.example.test"]', False),  # closed: no e-mail is permitted
+        ('any_name = ["UPN:*@corp.test"]', True),  # which no constraint binds
     ],
 )
 def test_for_a_ca_rules_compare_all_that_it_could_speak_for(condition: str, matches: bool) -> None:
     rules = f'[[rules]]\nname = "r"\naction = "reject"\nreason = "no"\n{condition}\n'
     assert verdict(rules, "branch").rule == ("r" if matches else "default")
+
+
+def test_nothing_is_signed_at_once_for_what_no_constraint_binds() -> None:
+    rules = '[[rules]]\nname = "r"\naction = "sign"\npowers = ["ca", "free_subject"]\n'
+    assert verdict(f'{rules}any_name = ["10.0.0.0/8"]\n', "branch").rule == "r"
+    assert verdict(f'{rules}any_name = ["UPN:*@corp.test"]\n', "branch").rule == "default"
 
 
 def test_an_unconstrained_ca_is_inside_of_nothing_and_touches_everything() -> None:
@@ -137,6 +144,7 @@ def test_an_unconstrained_ca_is_inside_of_nothing_and_touches_everything() -> No
         ("URI:example.test", ["spiffe://example.test/*"], False, True),
         ("URI:.example.test", ["https://a.example.test/*"], False, True),
         ("URI:example.test", ["https://example.test:8443/x"], False, True),
+        ("URI:example.test", ["https://example.test?x"], False, True),
         ("URI:example.test", ["https://other.test/*"], False, False),
         ("DNS:example.test", ["*@example.test"], False, False),  # of another kind
         ("IP:fd00::/16", ["fd00::/8"], True, True),
