@@ -8,7 +8,9 @@ what becomes of a connection.
 import json
 import logging
 import sys
-from typing import Any, Final
+from contextlib import suppress
+from functools import partial
+from typing import IO, Any, Final
 
 import msgspec
 import structlog
@@ -42,7 +44,7 @@ def configure(settings: Log, process: str) -> None:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         shared.append(structlog.processors.ExceptionRenderer(tracebacks))
         renderer = structlog.processors.JSONRenderer()
-        processors, factory = [_line], _Lines
+        processors, factory = [_line], partial(_Lines, _Lossy(sys.stderr.buffer))
     else:
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -71,9 +73,25 @@ class _Lines(structlog.BytesLogger):
     """Writes our own lines straight to standard error: by the standard library each would cost several
     times as much, and every request has some."""
 
-    def __init__(self, name: str = "") -> None:
-        super().__init__(sys.stderr.buffer)
+    def __init__(self, file: Any, name: str = "") -> None:
+        super().__init__(file)
         self.name = name
+
+
+class _Lossy:
+    """A file that never fails whoever writes to it: on a full disk, or when nobody reads it any more,
+    lines are lost, and not the work that they tell of. So do the standard library's handlers."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> None:
+        with suppress(OSError):
+            self._file.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 def _line(_logger: Any, _method: str, event: dict[str, Any]) -> bytes:

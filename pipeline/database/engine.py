@@ -86,7 +86,8 @@ def open_database(
 ) -> Database:
     """Open a database by its SQLAlchemy URL; nothing is connected yet.
 
-    ``by_keys`` is for processes that never need a whole table: see ``BY_KEYS``.
+    ``by_keys`` is for processes that never need a whole table, and do nothing else in a transaction:
+    see ``BY_KEYS`` and ``NOT_FROZEN``.
 
     Raises:
         ValueError: the URL names neither PostgreSQL nor SQLite.
@@ -96,7 +97,8 @@ def open_database(
         return Database(_sqlite(url, read_only=read_only))
     if url.get_backend_name() == "postgresql":
         options = [*(["default_transaction_read_only=on"] if read_only else ())]
-        return Database(_postgresql(url, pool_size, [*options, *(BY_KEYS if by_keys else ())]))
+        options += [*BY_KEYS, NOT_FROZEN] if by_keys else []
+        return Database(_postgresql(url, pool_size, options))
     raise ValueError("the database is postgresql+psycopg://... or sqlite:///...")
 
 
@@ -174,6 +176,10 @@ one. It plans a prepared statement once, perhaps while a table is new and looks 
 it would then read all of the table each time until the table is analysed, while that grows. And it
 plans for no value anew: the more it knows of a large table, the longer that takes. Without the values
 it fears the worst, and would compile what then reads a few rows."""
+
+NOT_FROZEN: Final = "idle_in_transaction_session_timeout=30s"
+"""For how long PostgreSQL waits for the next statement of a transaction. Then it ends the connection:
+its process is frozen, or lost with its host, and others would wait for its locks until it is back."""
 
 NOTICE_A_DEAD_SERVER: Final = {
     "connect_timeout": 5,

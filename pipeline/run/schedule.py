@@ -4,12 +4,16 @@ A job that finds database or broker out of reach comes again soon. Only when tha
 once, and once more when it works again: any process may start before what it needs.
 """
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from typing import Final
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from pipeline.actors.patience import first_line, is_infrastructure
@@ -40,7 +44,20 @@ def schedule(jobs: dict[str, tuple[float, Job]]) -> BackgroundScheduler:
         steady = _Steady(name, seconds - tick / 2, job)
         scheduler.add_job(steady, "interval", seconds=tick, id=name, next_run_time=now())
     scheduler.start()
+    threading.Thread(target=_keep_up, args=[scheduler], name="keep-up", daemon=True).start()
     return scheduler
+
+
+def _keep_up(scheduler: BackgroundScheduler) -> None:
+    """Let jobs go on when the computer's clock is set back: APScheduler goes by the time of day, and
+    would run none until that is again what it was, hours later."""
+    while scheduler.running:
+        time.sleep(SOON)
+        moment = now()
+        for job in scheduler.get_jobs():
+            if job.next_run_time > moment + timedelta(seconds=2 * SOON):
+                with suppress(JobLookupError):  # it ends
+                    job.modify(next_run_time=moment)
 
 
 class _Steady:

@@ -131,7 +131,8 @@ def let_end(listener: Any) -> None:
 class Bell:
     """Wakes the serving thread, once for all who ask before it looks again.
 
-    Whoever rings has changed before what that thread will find; ``rung`` is cleared before it looks.
+    Whoever rings has changed before what that thread will find. ``rung`` is cleared when it has woken,
+    before it looks: whoever rings after that wakes it once more.
     ``thread`` is the serving thread, which need not be woken by itself: it looks next.
     """
 

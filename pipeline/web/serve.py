@@ -109,9 +109,9 @@ class Server:
         log.info("served")
 
     def _turn(self) -> None:
+        wasyncore.loop(timeout=LOOK, use_poll=True, map=self._sockets, count=1)
         for bell in self._bells:
             bell.rung = False
-        wasyncore.loop(timeout=LOOK, use_poll=True, map=self._sockets, count=1)
         self._dispatcher.serve()
         if self._doorkeeper.is_due(len(self._sockets)):
             self._doorkeeper.look(self._channels())

@@ -1,8 +1,10 @@
-"""What a log must never hold: local variables, in which keys, passphrases and CSRs are."""
+"""What a log must never hold: local variables, in which keys, passphrases and CSRs are. And what it
+must never do: end the work that it tells of."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +55,18 @@ def test_json_is_one_object_a_line() -> None:
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert [event["event"] for event in events] == ["it-failed", "it-failed"]
     assert {event["process"] for event in events} == {"test"}
+
+
+@pytest.mark.parametrize("format_", ["json", "text"])
+def test_work_goes_on_when_its_log_cannot_be_written(format_: str) -> None:
+    work = "\nfor _ in range(1000):\n    structlog.get_logger().info('went-on')\nprint('done')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM.replace("{format}", format_) + work],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=False,
+        )
+
+    assert done.stdout == "done\n"

@@ -2,9 +2,12 @@
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
+from typing import Self
 
 import pytest
+from apscheduler.schedulers import base
 from structlog.testing import capture_logs
 
 from pipeline.errors import BrokerUnavailable
@@ -34,6 +37,26 @@ def test_a_job_runs_at_once_and_again_after_its_interval() -> None:
     scheduler.shutdown()
 
     assert all(later - earlier > 0.05 for earlier, later in pairwise(runs))
+
+
+def test_a_job_goes_on_when_the_clock_is_set_back_by_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Moved(datetime):
+        by = timedelta()
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + cls.by
+
+    monkeypatch.setattr(base, "datetime", Moved)
+    monkeypatch.setattr(schedules, "now", lambda: Moved.now(UTC))
+    runs = threading.Semaphore(0)
+    scheduler = schedule({"job": (0.02, runs.release)})
+    assert runs.acquire(timeout=SOON)
+
+    Moved.by = -timedelta(hours=2)
+
+    assert all(runs.acquire(timeout=SOON) for _ in range(50))
+    scheduler.shutdown()
 
 
 def test_a_job_that_finds_something_out_of_reach_comes_again_before_its_interval_is_over() -> None:

@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 import pytest
 import requests
+from waitress import wasyncore
 
+from pipeline.web import serve
 from pipeline.web.serve import LAST_ANSWERS, Server
 from tests import factories
 from tests.servers.ports import free_port
@@ -17,6 +19,9 @@ from tests.unit.web.held_commits import Commits
 from tests.unit.web.test_connections import closed, connect
 from tests.waiting import wait_until
 from tests.website import Website
+
+NOT_FOR_EVER: Final = 30.0
+"""Seconds."""
 
 
 class Running:
@@ -172,3 +177,36 @@ def test_a_chunked_body_is_read(running: Running) -> None:
         timeout=10,
     )
     assert (refused.status_code, refused.json()["type"]) == (413, "/problems/too-large")
+
+
+def test_who_rings_after_the_serving_thread_has_looked_wakes_it(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when somebody rang in the same turn, before it looked."""
+    server = Server(website.settings, website.app, port=free_port())
+    stopping, turns, loop = threading.Event(), [0], wasyncore.loop
+
+    def ring() -> None:
+        another = threading.Thread(target=server._ring)
+        another.start()
+        another.join()
+
+    def rung_meanwhile(**arguments: Any) -> None:
+        turns[0] += 1
+        if turns[0] == 1:
+            ring()
+        loop(**arguments)
+
+    def looks() -> None:
+        if turns[0] == 1:
+            ring()
+        else:
+            stopping.set()
+
+    monkeypatch.setattr(serve, "LOOK", NOT_FOR_EVER)
+    monkeypatch.setattr(wasyncore, "loop", rung_meanwhile)
+    monkeypatch.setattr(server._dispatcher, "serve", looks)
+    begun = time.monotonic()
+    server.run_until(stopping)
+
+    assert time.monotonic() - begun < NOT_FOR_EVER
