@@ -196,6 +196,6 @@ def reject(
 
 def _check(ids: Sequence[str], texts: Sequence[str], yes: bool, json_: bool) -> None:
     if bool(ids) == bool(texts):
-        raise click.UsageError("say which requests: ids, or --matching")
+        raise click.UsageError("say which requests: either their ids or --matching")
     if texts and json_ and not yes:
         raise click.UsageError("--json asks nothing, so --matching needs --yes with it")

@@ -48,7 +48,7 @@ def read(texts: Sequence[str]) -> list[Matching]:
         kind, separator, value = text.partition("=")
         if kind not in KINDS or not separator or not value:
             raise MatchingRefused(
-                f"“{visible(text, 80)}” says not what to match: write rule=NAME, requester=NAME or"
+                f"“{visible(text, 80)}” does not say what to match: write rule=NAME, requester=NAME or"
                 " names=PATTERN (as *.example.com)"
             )
         try:

@@ -122,7 +122,7 @@ def re_evaluate_(
     Decisions on them so far are voided.
     """
     if bool(request_ids) == all_waiting:
-        raise click.UsageError("say which requests: their ids, or --all-waiting")
+        raise click.UsageError("say which requests: either their ids or --all-waiting")
     settings = load_signer(directory)
     issuers = load_issuers(settings, directory, now, signs=False)
     if problem := policy_problem(settings, Trust(directory / "trusted"), issuers):

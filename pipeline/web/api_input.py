@@ -118,7 +118,7 @@ def wishes(request: Request, requester: str | None) -> list[Wish | RequesterErro
     key = request.headers.get("Idempotency-Key")
     found: list[Wish | RequesterError] = []
     for number, item in enumerate(items):
-        once = None if key is None else idempotency.once(f"{key}/{number}", bytes(item))
+        once = None if key is None else idempotency.once(key, bytes(item), place=number)
         try:
             body = read_json(bytes(item))
         except RequesterError as error:

@@ -17,6 +17,7 @@ from settings.web import WebSettings
 BOTH: Final = N_("You pasted a CSR and chose a file. Use only one of the two.")
 
 _PEM_LABEL: Final = "CERTIFICATE REQUEST"
+_FIELDS: Final = {"unknown-profile": "profile", "bad-comment": "comment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Filled:
         if self.file and self.csr.strip():
             raise Unreadable("two-inputs", BOTH)
         return self.file or self.csr.encode("utf-8", "replace")
+
+    def field_of(self, slug: str) -> str:
+        """Return the name of the field that a problem is about."""
+        return _FIELDS.get(slug, "file" if self.file else "csr")
 
     def wish(self, requester: str | None) -> Wish:
         """Return what the requester asks for.

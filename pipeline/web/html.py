@@ -163,6 +163,7 @@ def problem(slug: str) -> ResponseReturnValue:
 
 
 def _form(filled: Filled, error: RequesterError | None = None) -> ResponseReturnValue:
+    wrong = None if error is None else filled.field_of(error.slug)
     if error is not None and error.slug == "private-key-sent":
         filled = filled.with_csr("")  # a page with a key in it would be one more copy
     page = render_template(
@@ -171,7 +172,7 @@ def _form(filled: Filled, error: RequesterError | None = None) -> ResponseReturn
         profiles=site().settings.profiles,
         anonymous=site().settings.http.anonymous,
         error=None if error is None else sentence(error),
-        slug=None if error is None else error.slug,
+        wrong=wrong,
         delayed=_delayed(),
     )
     return page, HTTPStatus.OK if error is None else status(error)

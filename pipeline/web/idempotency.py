@@ -17,6 +17,7 @@ from pipeline.errors import N_, HttpcaError, RequesterError, Unreadable
 from pipeline.web.tables import idempotency_keys
 
 LONGEST: Final = 200
+"""Characters of a key as it is sent."""
 
 NOT_A_KEY: Final = N_(
     "The Idempotency-Key must have 1 to %(allowed)d visible ASCII characters. A random UUID is a"
@@ -40,8 +41,10 @@ class Once:
     body_hash: bytes
 
 
-def once(key: str, *sent: bytes) -> Once:
+def once(key: str, *sent: bytes, place: int | None = None) -> Once:
     """Return the key with the hash of everything that must be the same when it comes again.
+
+    ``place`` is that of a submission among many, which came with one key for all of them.
 
     Raises:
         Unreadable: ``bad-idempotency-key``.
@@ -51,7 +54,7 @@ def once(key: str, *sent: bytes) -> Once:
     total = sha256()
     for part in sent:
         total.update(len(part).to_bytes(8, "big") + part)
-    return Once(key, total.digest())
+    return Once(key if place is None else f"{key}/{place}", total.digest())
 
 
 def recall(connection: Connection, requester: str | None, once: Once) -> str | None:

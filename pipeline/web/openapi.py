@@ -215,6 +215,7 @@ DOCUMENT: Final[dict[str, Any]] = {
             "Errors are `application/problem+json` (RFC 9457). Their `type` is `/problems/SLUG`, and"
             " their `detail` says what to do, in the language of `Accept-Language`. An address that"
             " does not exist answers 404, and a method that an address does not know 405, likewise."
+            " What is no HTTP, or far too large, is refused before it has an address, in plain text."
         ),
         "license": {"name": "MIT", "identifier": "MIT"},
     },

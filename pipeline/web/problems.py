@@ -28,7 +28,9 @@ NOT_FOUND: Final = N_(
     " of a request of yours, sign in or send your token."
 )
 METHOD_NOT_ALLOWED: Final = N_("This address does not answer %(method)s. It answers %(allowed)s.")
-BODY_TOO_LARGE: Final = N_("What you sent is larger than is read here. Send only the CSR.")
+BODY_TOO_LARGE: Final = N_(
+    "What you sent is larger than is read here. Send only the CSR, or fewer of them at a time."
+)
 BAD_REQUEST: Final = N_("What you sent cannot be understood as HTTP. Check how it is sent.")
 FORM_EXPIRED: Final = N_(
     "The form is too old or your browser sends no cookies. Go back, load the page again, and send"
@@ -47,6 +49,9 @@ RETRY_AFTER: Final = "5"
 """Seconds after which a requester may try again what failed for the database's sake."""
 
 CHALLENGE: Final = 'Bearer realm="HttpCA"'
+
+BARE_CSR: Final = ", application/pkcs10, application/x-pem-file"
+"""What is read besides JSON where a single CSR is submitted."""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
@@ -101,7 +106,8 @@ def _own_headers(slug: str) -> dict[str, str]:
     if slug == "bad-token":
         return {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
     if slug == "unsupported-media-type":
-        return {"Accept": "application/json, application/pkcs10, application/x-pem-file"}
+        bare = "" if request.endpoint == "api.submit_batch" else BARE_CSR
+        return {"Accept": f"application/json{bare}"}
     return {"Retry-After": RETRY_AFTER} if PROBLEMS[slug].status == 503 else {}
 
 

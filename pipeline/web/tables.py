@@ -106,12 +106,12 @@ idempotency_keys: Final = Table(
     "idempotency_keys",
     metadata,
     Column("requester", String(200), primary_key=True),
-    Column("key", String(200), primary_key=True),
+    Column("key", String(204), primary_key=True),
     Column("body_hash", LargeBinary, nullable=False),
     Column("request_id", RequestId, ForeignKey("requests.id"), nullable=False),
     Column("created_at", UtcDateTime, nullable=False, index=True),
 )
-"""``requester`` is empty for the anonymous ones."""
+"""``requester`` is empty for the anonymous ones; to the key of a batch its places are added."""
 
 tries: Final = tries_table(metadata)
 """Outcomes (by their request's id) and issuing CAs that may have killed a worker."""

@@ -14,8 +14,8 @@ from pipeline.web.notify import SUBMITTED, announce
 from pipeline.web.tables import audit, requests
 
 ALREADY_FINAL: Final = N_(
-    "This request has ended already, so it cannot be withdrawn. An issued certificate that is no"
-    " longer wanted must be revoked."
+    "This request has ended already, so it cannot be withdrawn. Tell the operator of an issued"
+    " certificate that is no longer wanted."
 )
 
 

@@ -127,8 +127,8 @@ def test_a_condition_that_says_nothing_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["accept"], "ids, or --matching"),
-        (["accept", "abcd", "--matching", "rule=wide"], "ids, or --matching"),
+        (["accept"], "ids or --matching"),
+        (["accept", "abcd", "--matching", "rule=wide"], "ids or --matching"),
         (["accept", "--matching", "rule=wide", "--json"], "--yes"),
         (["accept", "--matching", "rule=wide", "--digest", "00"], "--digest goes with one ID"),
     ],

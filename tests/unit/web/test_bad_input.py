@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from pipeline.web import tables
 from pipeline.web.known_problems import PROBLEMS
 from tests import factories
-from tests.unit.web.browser import error_note, review
+from tests.unit.web.browser import error_note, parse, review
 from tests.website import Website
 
 
@@ -107,6 +107,26 @@ def test_tells_the_same_when_pasted_and_as_json(website: Website, case: str) -> 
     assert answer.json["type"] == f"/problems/{slug}"
     page = review(website.client(), octets.decode())
     assert error_note(page) == answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("field", "sent"),
+    [
+        ("csr", {"csr": "no CSR"}),
+        ("csr", {}),
+        ("file", {"file": (BytesIO(b"no CSR"), "request.pem")}),
+        ("file", {"file": (BytesIO(factories.openssl_key("ec:P-256")), "request.pem")}),
+        ("profile", {"csr": GOOD.decode(), "profile": "mainframe"}),
+        ("comment", {"csr": GOOD.decode(), "comment": "x" * 2001}),
+    ],
+)
+def test_the_form_marks_the_field_that_is_wrong(
+    website: Website, field: str, sent: dict[str, Any]
+) -> None:
+    page = parse(review(website.client(), **sent))
+    (marked,) = (each for each in page.iter() if each.get("aria-invalid") == "true")
+    assert marked.get("id") == field
+    assert marked.get("aria-describedby") == "error"
 
 
 def test_a_private_key_is_not_sent_back(website: Website) -> None:

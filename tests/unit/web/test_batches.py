@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from pipeline.web import tables
+from pipeline.web import idempotency, tables
 from pipeline.web.api_input import LARGEST_BATCH
 from pipeline.web.form import pem_of
 from tests import factories
@@ -95,6 +95,30 @@ def test_sent_again_with_its_key_it_makes_nothing_twice(website: Website) -> Non
     assert changed[0] == first["results"][0]
     assert changed[1]["problem"]["type"] == "/problems/idempotency-key-reused"
     assert count(website) == 2
+
+
+def test_a_key_of_a_batch_may_be_as_long_as_any_other(website: Website) -> None:
+    client, items = website.client(), [item()] * LARGEST_BATCH
+    sent = [send(client, *items, key="k" * idempotency.LONGEST) for _ in range(2)]
+    assert [answer.status_code for answer in sent] == [202, 202]
+    assert sent[0].json == sent[1].json
+    assert count(website) == LARGEST_BATCH
+
+
+@pytest.mark.parametrize("key", ["", "k" * (idempotency.LONGEST + 1)])
+def test_a_key_of_a_batch_is_as_strict_as_any_other(website: Website, key: str) -> None:
+    answer = send(website.client(), item(), key=key)
+    assert (answer.status_code, answer.json["type"]) == (400, "/problems/bad-idempotency-key")
+    assert count(website) == 0
+
+
+def test_what_is_read_and_how_large_is_said_of_batches(website: Website) -> None:
+    client = website.client()
+    form = client.post("/api/v1/batches", data=PEM, content_type="application/x-pem-file")
+    assert (form.status_code, form.headers["Accept"]) == (415, "application/json")
+    large = client.post("/api/v1/batches", data=b"0" * 5_000_000, content_type="application/json")
+    assert large.status_code == 413
+    assert "fewer" in large.json["detail"]
 
 
 def test_a_large_batch_is_taken_by_one_call(website: Website) -> None:

@@ -128,7 +128,7 @@ def upgrade() -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("requester", sa.String(length=200), nullable=False),
-        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("key", sa.String(length=204), nullable=False),
         sa.Column("body_hash", sa.LargeBinary(), nullable=False),
         sa.Column("request_id", RequestId, nullable=False),
         sa.Column("created_at", Time, nullable=False),
