@@ -180,7 +180,7 @@ def _request(new: New) -> dict[str, object]:
         "revision": 0,
         "requester": new.requester,
         "created_at": new.at,
-        "next_attempt_at": new.at,
+        "next_attempt_at": new.at - tables.DUE_SINCE,
         "withdrawal_wished": False,
         "in_bulk": new.in_bulk,
     }

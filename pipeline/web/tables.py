@@ -1,5 +1,6 @@
 """The web side's tables."""
 
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import (
@@ -57,6 +58,10 @@ once would else keep one that comes alone waiting."""
 
 LANES: Final = (UNANSWERED, UNANSWERED_IN_BULK)
 """Both, for whoever looks at all of them."""
+
+DUE_SINCE: Final = timedelta(minutes=10)
+"""For how long what is to go on at once has been due when it is stored: so it is due, too, to workers
+whose clock is behind that of a process `web`. Messages may come from as far in the future."""
 
 due_index("ix_requests_unanswered", requests, "next_attempt_at", UNANSWERED)
 due_index("ix_requests_unanswered_in_bulk", requests, "next_attempt_at", UNANSWERED_IN_BULK)

@@ -11,7 +11,7 @@ from pipeline.errors import N_, RequesterError
 from pipeline.states import FINAL
 from pipeline.web.lookup import Found, find
 from pipeline.web.notify import SUBMITTED, announce
-from pipeline.web.tables import audit, requests
+from pipeline.web.tables import DUE_SINCE, audit, requests
 
 ALREADY_FINAL: Final = N_(
     "This request has ended already, so it cannot be withdrawn. Tell the operator of an issued"
@@ -36,7 +36,7 @@ def withdraw(database: Database, request_id: str, requester: str | None, now: da
                 requests.c.state.not_in(FINAL),
                 requests.c.withdrawal_wished.is_(False),
             )
-            .values(withdrawal_wished=True, next_attempt_at=now)
+            .values(withdrawal_wished=True, next_attempt_at=now - DUE_SINCE)
         )
         if wished.rowcount:
             details = {"by": requester}

@@ -20,6 +20,7 @@ from pipeline.signer import authority
 from pipeline.signer import tables as signer_tables
 from pipeline.stages import SIGN, Role
 from pipeline.web import tables as web_tables
+from pipeline.web.withdraw import withdraw
 from tests.flow.world import World
 
 
@@ -106,6 +107,21 @@ def test_what_a_clock_far_ahead_has_put_off_is_found_again(world: World) -> None
     world.sweep()
 
     assert world.states(request) == ("issued", "issued")
+
+
+def test_what_is_asked_of_a_web_host_whose_clock_is_ahead_goes_on_at_once(world: World) -> None:
+    ahead = timedelta(minutes=9)
+    world.time.moment += ahead
+    signed, waiting = world.submit("host.test"), world.submit("host.example.com")
+    world.time.moment -= ahead
+    world.run()
+    assert world.states(signed) == ("issued", "issued")
+    assert world.states(waiting) == ("waiting_for_approval", "waiting_for_approval")
+
+    withdraw(world.web_database, waiting, None, world.time() + ahead)
+    world.web_clock.sweep()
+    world.run()
+    assert world.states(waiting) == ("withdrawn", "withdrawn")
 
 
 def test_both_clocks_say_in_time_and_in_their_heartbeat_what_of_ours_ends(world: World) -> None:

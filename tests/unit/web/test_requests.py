@@ -162,7 +162,7 @@ def test_a_wish_to_withdraw_is_noted_and_told_at_once(
     answer = website.client().delete(f"/api/v1/requests/{request_id}")
     assert (answer.status_code, answer.json["withdrawal_wished"]) == (202, True)
     assert answer.json["state"] == "waiting_for_approval"
-    assert website.row(request_id).next_attempt_at == website.moment
+    assert website.row(request_id).next_attempt_at <= website.moment
     assert announced == [SUBMITTED]
     assert website.client().delete(f"/api/v1/requests/{request_id}").status_code == 202
     with website.database.read() as connection:
