@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class Copy:
             return Verdict(mutant, failed, f"tests cannot be set up: {_last_line(output)}")
         return Verdict(mutant, failed, said=_last_line(output))
 
-    def run(self, tests: Iterable[str]) -> tuple[int, str]:
+    def run(self, tests: Iterable[str], patience: float = PATIENCE) -> tuple[int, str]:
         """Run tests in the copy; return pytest's exit code and output."""
         command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rf", "-p", "no:cacheprovider"]
         done = subprocess.run(
@@ -85,20 +85,20 @@ class Copy:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=patience,
             # Files change and change back within a second: no compiled ones may be kept.
             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(self.folder)},
         )
         return done.returncode, done.stdout + done.stderr
 
-    def check(self, mutants: Iterable[Mutant]) -> None:
+    def check(self, mutants: Collection[Mutant]) -> None:
         """Check that all named tests pass while nothing is taken out.
 
         Raises:
             Unusable: they do not, or there is no such test.
         """
         tests = sorted({test for mutant in mutants for test in mutant.must_fail})
-        status, output = self.run(tests)
+        status, output = self.run(tests, PATIENCE * len(mutants))
         if status:
             raise Unusable(f"the tests must pass before anything is taken out:\n{output}")
 
