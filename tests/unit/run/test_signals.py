@@ -36,7 +36,7 @@ while told_to_end_at(number):
 print(number)
 """
 
-SOON = 60.0
+SOON = 30.0
 """Seconds after which somebody who waits for themselves does so for ever."""
 
 
