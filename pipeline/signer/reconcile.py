@@ -69,6 +69,10 @@ class NotImported(HttpcaError):
     """A line of the export cannot be what the web side holds."""
 
 
+class _Overtaken(HttpcaError):
+    """A worker has stored the request since it was looked for: an old message has come."""
+
+
 def reconcile(
     database: Database, issuers: Issuers, lines: Iterable[str], operator: str, now: datetime
 ) -> Counter[str]:
@@ -84,8 +88,7 @@ def reconcile(
     for number, line in numbered(lines):
         try:
             held = msgspec.json.decode(line, type=Held)
-            with database.write() as connection:
-                done[_import(connection, issuers, held, now)] += 1
+            done[_import_surely(database, issuers, held, now)] += 1
         except (msgspec.DecodeError, RecursionError, NotImported) as error:
             raise NotImported(f"line {number}: {error}; nothing of it was imported") from error
     with database.write() as connection:
@@ -96,6 +99,15 @@ def reconcile(
 def end_suspension(database: Database, operator: str, now: datetime) -> bool:
     """Let signing go on after everything was imported; return whether it was suspended."""
     return operate.resume(database, "reconciled with the web side", operator, now)
+
+
+def _import_surely(database: Database, issuers: Issuers, held: Held, now: datetime) -> str:
+    while True:
+        try:
+            with database.write() as connection:
+                return _import(connection, issuers, held, now)
+        except _Overtaken:  # now it is there
+            continue
 
 
 def _import(connection: Connection, issuers: Issuers, held: Held, now: datetime) -> str:
@@ -177,7 +189,8 @@ def _admit(connection: Connection, issuers: Issuers, held: Held, now: datetime) 
         "told_revision": held.revision,
         "tell_at": now,
     }
-    admit(connection, ledger, MAKER, [request], now)
+    if not admit(connection, ledger, MAKER, [request], now):
+        raise _Overtaken
     csr = _csr(held.csr)
     submission = {
         "request_id": held.id,

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.messages import MAX_CSR_BYTES
 from pipeline.signer.reconcile import NotImported, reconcile
+from pipeline.stages import POLICY
 from pipeline.web.export import lines
 from tests import factories
 from tests.flow.conftest import MakeWorld
@@ -109,6 +110,28 @@ def test_what_a_worker_moves_meanwhile_is_imported_with_its_state(make_world: Ma
 
     overtake(world.signer_database, lambda: world.deliver(DECIDE, accepted), lambda: learn(world))
     assert world.signer_row(request_id).state == State.ISSUED
+    settle(world)
+    assert world.states(request_id) == (State.ISSUED, State.ISSUED)
+    assert world.certificate(request_id) == issued
+
+
+@pytest.mark.parametrize("make_world", ["postgresql"], indirect=True)
+def test_what_a_worker_admits_meanwhile_is_imported_all_the_same(make_world: MakeWorld) -> None:
+    world = make_world()
+    backup = back_up(world.signer_database)
+    asked: list[bytes] = []
+
+    def listen(queue: str, octets: bytes) -> list[bytes]:
+        asked.extend([octets] if queue == POLICY.queue else [])
+        return [octets]
+
+    request_id = world.submit("host.test")
+    world.run(listen)
+    issued = world.certificate(request_id)
+    restore(world.signer_database, backup)
+    start_signer(world)
+
+    overtake(world.signer_database, lambda: world.deliver(POLICY, asked[0]), lambda: learn(world))
     settle(world)
     assert world.states(request_id) == (State.ISSUED, State.ISSUED)
     assert world.certificate(request_id) == issued
