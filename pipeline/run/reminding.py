@@ -25,7 +25,8 @@ def remind(side: SignerSide) -> None:
     hooks = side.settings.reminders
     if not hooks.command and not hooks.webhook:
         return
-    while rows := reminders.take_due(side.database, side.now(), AT_ONCE):
+    now = side.now()  # what comes up again while slow hooks run is for the next time
+    while rows := reminders.take_due(side.database, now, AT_ONCE):
         told = reminders.told(rows)
         if hooks.command:
             _run(partial(run_command, hooks.command, told, hooks.timeout), rows)

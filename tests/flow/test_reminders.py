@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from pipeline.run import reminding
 from settings.reminders import Reminders
 from tests.flow.conftest import MakeWorld
 from tests.flow.world import World
@@ -74,6 +76,25 @@ def test_what_is_decided_is_not_told_any_more(make_world: MakeWorld, tmp_path: P
     world.signer_clock.remind()
     assert not out.exists()
     assert world.signer_row(request_id).remind_at is None
+
+
+def test_a_hook_that_takes_longer_than_a_period_is_run_once_at_a_time(
+    make_world: MakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(policy=RULES)
+    runs: list[dict[str, Any]] = []
+
+    def slow(_command: object, told: dict[str, Any], _timeout: float) -> None:
+        world.time.move(hours=5)
+        runs.append(told)
+        assert len(runs) < 3, "the clock's job never ends"
+
+    hooked(world, tmp_path)
+    monkeypatch.setattr(reminding, "run_command", slow)
+    world.submit("a.soon.test", run=True)
+    world.time.move(hours=5)
+    world.signer_clock.remind()
+    assert len(runs) == 1
 
 
 def test_a_hook_that_fails_is_not_run_again_before_its_time(
