@@ -14,6 +14,8 @@ from sqlalchemy import URL, Connection, Row, create_engine, event, make_url
 from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from pipeline.database.reach import STANDBY
+
 AnyRow = Row[*tuple[Any, ...]]
 """A row of whatever columns."""
 
@@ -144,6 +146,7 @@ def _postgresql(url: URL, pool_size: int, settings: Iterable[str]) -> Engine:
         connect_args={"application_name": "httpca", **NOTICE_A_DEAD_SERVER}
         | ({"options": options} if options else {}),
     )
+    event.listen(engine, "handle_error", _leave_standby)
     event.listen(engine, "handle_error", _leave_out_details)
     event.listen(engine, "connect", _ids_as_text)
     return engine
@@ -190,6 +193,14 @@ NOTICE_A_DEAD_SERVER: Final = {
 }
 """A server that vanished without a word is noticed within about half a minute (libpq; seconds, but
 for ``tcp_user_timeout`` in milliseconds)."""
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    """Connect anew where a server takes no changes: it was the primary, or a name led to it, and now
+    may lead to another. A connection that is kept would lead there for ever."""
+    if getattr(context.original_exception, "sqlstate", None) == STANDBY:
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False  # others may do for reading
 
 
 def _leave_out_details(context: ExceptionContext) -> None:

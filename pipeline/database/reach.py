@@ -5,8 +5,8 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-_STANDBY: Final = frozenset({"25006"})
-"""SQLSTATEs of a PostgreSQL that is not (or no longer) the primary: read only."""
+STANDBY: Final = "25006"
+"""The SQLSTATE of a PostgreSQL that is not (or no longer) the primary: read only."""
 
 
 def is_out_of_reach(error: BaseException) -> bool:
@@ -16,4 +16,4 @@ def is_out_of_reach(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _STANDBY
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) == STANDBY

@@ -6,8 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from pipeline.database.engine import Database, open_database
+from pipeline.database.heartbeat import beat
+from pipeline.database.reach import is_out_of_reach
 from pipeline.web import tables
 from pipeline.web.app import create_app
 from settings.web import Http, WebSettings
@@ -55,3 +59,24 @@ def test_who_submits_is_told_to_come_again(client: Any, key: dict[str, str]) -> 
     )
     assert (answer.status_code, answer.json["type"]) == (503, "/problems/database-unavailable")
     assert "Retry-After" in answer.headers
+
+
+def test_whoever_was_led_to_a_standby_connects_anew(postgresql: PostgreSQL) -> None:
+    """As when a name or a proxy leads to the former primary for a moment after a failover."""
+    name = f"standby_{uuid4().hex[:8]}"
+    url = postgresql.create_database(name)
+    primary, led_astray = open_database(url), open_database(url)
+    with primary.write() as connection:
+        tables.metadata.create_all(connection)
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    with pytest.raises(DBAPIError) as refused:
+        beat(led_astray, tables.heartbeats, "one", factories.NOW, broker_ok=True)
+    assert is_out_of_reach(refused.value)
+    with primary.write() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+
+    beat(led_astray, tables.heartbeats, "one", factories.NOW, broker_ok=True)
+
+    for database in (primary, led_astray):
+        database.dispose()
+    postgresql.drop_database(name)
