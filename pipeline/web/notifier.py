@@ -63,9 +63,9 @@ class Notifier:
         with self._condition:
             if self._closed or self._waiting >= self._places:
                 return Waited.BUSY
+            self._start()
             self._waiting += 1
             self._watched.setdefault(request_id, []).append(arrived)
-            self._start()
             self._condition.notify_all()
         try:
             # It may have become final before it was watched.
@@ -98,8 +98,9 @@ class Notifier:
     def _start(self) -> None:
         """Start the thread with the first who waits: a server may fork before that."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="long-polls", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="long-polls", daemon=True)
+            thread.start()  # which fails where there are too many: then the next one tries
+            self._thread = thread
 
     def _forget(self, request_id: str, arrived: threading.Event) -> None:
         with self._condition:

@@ -154,3 +154,23 @@ def test_without_anybody_waiting_nothing_looks(website: Website) -> None:
     website.site.notifier._look = lambda: looks.append(1)  # type: ignore[method-assign]
     time.sleep(0.2)
     assert len(looks) <= 1
+
+
+def test_a_thread_that_cannot_be_started_is_started_by_the_next_who_waits(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    notifier, request_id = website.site.notifier, website.submit()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            notifier.wait_final(request_id, 60)
+    assert notifier.waiting == 0
+
+    thread, results = in_background(lambda: notifier.wait_final(request_id, 60))
+    wait_until(lambda: notifier.waiting == 1)
+    website.issue(request_id)
+    thread.join(timeout=NOT_FOR_EVER)
+    assert results == [Waited.FINAL]
