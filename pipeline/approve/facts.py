@@ -53,7 +53,7 @@ class Facts:
     """One request as it is shown.
 
     ``unusual`` is what deserves attention. ``unacceptable`` says why accepting is impossible, since
-    something that would be signed cannot be shown; it is empty when accepting is possible.
+    something that would be signed cannot be shown, or made; it is empty when accepting is possible.
     ``not_mine`` says why a decision of this approver would not count; empty when it would.
     ``past`` is None while nobody has looked at what came before.
     """
@@ -84,9 +84,13 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
     certificate, subject_trouble = None, ""
     if csr is not None and profile is not None and issuer is not None:
         try:
-            certificate = _certificate(csr, profile, issuer, now)
+            named = subjects.to_name(subjects.compose(csr, profile))
         except Refused as refused:
             subject_trouble = f"The certificate cannot be made: {refused}"
+        else:
+            certificate = _certificate(named, csr, profile, issuer, now)
+            if subjects.same(named, issuer.subject):
+                subject_trouble = "The certificate would have the name of its issuing CA."
     return Facts(
         request=request,
         csr=csr,
@@ -139,7 +143,7 @@ def _issuer(request: Request) -> tuple[x509.Certificate | None, str]:
 
 
 def _certificate(
-    csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
+    named: x509.Name, csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
 ) -> CertificateToBe:
     begin = now.replace(microsecond=0) - profile.backdate_time
     wanted = begin + profile.validity_time - timedelta(seconds=1)
@@ -149,7 +153,7 @@ def _certificate(
         *(("issuer", url) for url in profile.ca_issuers),
     )
     return CertificateToBe(
-        subject=subjects.text_of(subjects.to_name(subjects.compose(csr, profile))),
+        subject=subjects.text_of(named),
         names=csr.names,
         key_usage=profile.usages_for(csr.key.family),
         extended_key_usage=profile.extended_key_usage,

@@ -37,8 +37,9 @@ def _whole(facts: Facts) -> Iterator[Text]:
     """Yield all names, the subject, and what the certificate is good for."""
     if facts.csr is not None and facts.csr.names:
         yield Text(", ").join(name_text(name) for name in facts.csr.names)
-    if facts.certificate is None:
+    if facts.unacceptable:
         yield Text(f"It cannot be accepted. {whole(facts.unacceptable)}", "yellow")
+    if facts.certificate is None:
         return
     yield Text(f"subject: {whole(facts.certificate.subject) or 'empty'}")
     yield Text(f"{usages_text(facts.certificate)}; {validity_text(facts.certificate)}")

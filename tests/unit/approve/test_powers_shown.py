@@ -95,5 +95,13 @@ def test_a_certificate_that_cannot_be_made_cannot_be_accepted(world: World) -> N
     assert "The certificate cannot be made: Profile “server” wants “O”" in found.unacceptable
 
 
+def test_what_would_have_its_issuers_name_cannot_be_accepted(world: World) -> None:
+    """It was accepted, and failed when it was to be signed."""
+    made_by = profile(ca=True, names=[], key_usage=["key_cert_sign"], unconstrained=True)
+    found = facts_of(world, made_by, make_csr([], common_name="example ISSUING ca"))
+    assert "would have the name of its issuing CA" in found.unacceptable
+    assert not facts_of(world, made_by, nameless()).unacceptable
+
+
 def test_the_list_knows_a_request_without_names_by_its_subject(world: World) -> None:
     assert "CN=Branch CA,O=Example" in show(listing([facts_of(world, CA, nameless())], LATER))
