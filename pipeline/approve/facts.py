@@ -4,6 +4,7 @@ Pure: made from a request as it was read, and nothing else.
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +22,7 @@ from pipeline.crypto.certificates import certificate_from_der
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
+from pipeline.crypto.subject import Part
 from pipeline.errors import Refused, RequesterError
 
 MANY_NAMES: Final = 20
@@ -82,12 +84,14 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
     issuer, issuer_trouble = _issuer(request)
     not_mine = standing.not_mine(request, me)
     certificate, subject_trouble = None, ""
+    parts: tuple[Part, ...] = ()
     if csr is not None and profile is not None and issuer is not None:
         try:
-            named = subjects.to_name(subjects.compose(csr, profile))
+            parts = subjects.compose(csr, profile)
         except Refused as refused:
             subject_trouble = f"The certificate cannot be made: {refused}"
         else:
+            named = subjects.to_name(parts)
             certificate = _certificate(named, csr, profile, issuer, now)
             if subjects.same(named, issuer.subject):
                 subject_trouble = "The certificate would have the name of its issuing CA."
@@ -98,7 +102,7 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
         issuer=issuer,
         certificate=certificate,
         digest=request.approvable().digest(),
-        unusual=tuple(_unusual(request, csr, certificate, not_mine)),
+        unusual=tuple(_unusual(request, csr, parts, certificate, not_mine)),
         unacceptable=csr_trouble or profile_trouble or issuer_trouble or subject_trouble,
         not_mine=not_mine,
     )
@@ -168,7 +172,11 @@ def _certificate(
 
 
 def _unusual(
-    request: Request, csr: Csr | None, certificate: CertificateToBe | None, not_mine: str
+    request: Request,
+    csr: Csr | None,
+    parts: Sequence[Part],
+    certificate: CertificateToBe | None,
+    not_mine: str,
 ) -> list[str]:
     found: list[str] = []
     if not_mine:
@@ -178,6 +186,8 @@ def _unusual(
         for d in request.decisions
         if request.waits and d.effect == standing.COUNTED
     ]
+    for part in parts:
+        found += [f"{warning}." for warning in homographs.warnings_of_text(part.value)]
     if csr is not None:
         for name in csr.names:
             found += [f"{warning}." for warning in homographs.warnings(name)]
