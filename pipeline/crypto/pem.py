@@ -122,8 +122,10 @@ def name_what_it_is(octets: bytes) -> Unreadable:
 
 
 def _is_der(octets: bytes) -> bool:
-    """Say whether this is one element and nothing else. A CSR may hold the text of another one, which is
-    not the one that was sent: whoever read the first again would read the second."""
+    """Say whether this is one element and nothing else.
+
+    A CSR may hold the text of another one: who took that would read another CSR than was sent.
+    """
     try:
         return der.encode(octets[0], der.content(octets)) == octets
     except ValueError:
