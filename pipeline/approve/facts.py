@@ -23,6 +23,7 @@ from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.crypto.subject import Part
+from pipeline.crypto.usages import NAMES_OF_USES
 from pipeline.errors import Refused, RequesterError
 
 MANY_NAMES: Final = 20
@@ -160,7 +161,9 @@ def _certificate(
         subject=subjects.text_of(named),
         names=csr.names,
         key_usage=profile.usages_for(csr.key.family),
-        extended_key_usage=profile.extended_key_usage,
+        extended_key_usage=tuple(
+            NAMES_OF_USES.get(oid, oid) for oid in profile.extended_key_usage_oids()
+        ),
         validity=profile.validity,
         not_after=min(wanted, issuer.not_valid_after_utc),
         cut_short=issuer.not_valid_after_utc < wanted,
