@@ -4,6 +4,7 @@ Pure: made from a request as it was read, and nothing else.
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +22,8 @@ from pipeline.crypto.certificates import certificate_from_der
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
+from pipeline.crypto.subject import Part
+from pipeline.crypto.usages import NAMES_OF_USES
 from pipeline.errors import Refused, RequesterError
 
 MANY_NAMES: Final = 20
@@ -53,7 +56,7 @@ class Facts:
     """One request as it is shown.
 
     ``unusual`` is what deserves attention. ``unacceptable`` says why accepting is impossible, since
-    something that would be signed cannot be shown; it is empty when accepting is possible.
+    something that would be signed cannot be shown, or made; it is empty when accepting is possible.
     ``not_mine`` says why a decision of this approver would not count; empty when it would.
     ``past`` is None while nobody has looked at what came before.
     """
@@ -82,11 +85,17 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
     issuer, issuer_trouble = _issuer(request)
     not_mine = standing.not_mine(request, me)
     certificate, subject_trouble = None, ""
+    parts: tuple[Part, ...] = ()
     if csr is not None and profile is not None and issuer is not None:
         try:
-            certificate = _certificate(csr, profile, issuer, now)
+            parts = subjects.compose(csr, profile)
         except Refused as refused:
             subject_trouble = f"The certificate cannot be made: {refused}"
+        else:
+            named = subjects.to_name(parts)
+            certificate = _certificate(named, csr, profile, issuer, now)
+            if subjects.same(named, issuer.subject):
+                subject_trouble = "The certificate would have the name of its issuing CA."
     return Facts(
         request=request,
         csr=csr,
@@ -94,7 +103,7 @@ def gather(request: Request, me: str, now: datetime) -> Facts:
         issuer=issuer,
         certificate=certificate,
         digest=request.approvable().digest(),
-        unusual=tuple(_unusual(request, csr, certificate, not_mine)),
+        unusual=tuple(_unusual(request, csr, parts, certificate, not_mine)),
         unacceptable=csr_trouble or profile_trouble or issuer_trouble or subject_trouble,
         not_mine=not_mine,
     )
@@ -139,7 +148,7 @@ def _issuer(request: Request) -> tuple[x509.Certificate | None, str]:
 
 
 def _certificate(
-    csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
+    named: x509.Name, csr: Csr, profile: Profile, issuer: x509.Certificate, now: datetime
 ) -> CertificateToBe:
     begin = now.replace(microsecond=0) - profile.backdate_time
     wanted = begin + profile.validity_time - timedelta(seconds=1)
@@ -149,10 +158,12 @@ def _certificate(
         *(("issuer", url) for url in profile.ca_issuers),
     )
     return CertificateToBe(
-        subject=subjects.text_of(subjects.to_name(subjects.compose(csr, profile))),
+        subject=subjects.text_of(named),
         names=csr.names,
         key_usage=profile.usages_for(csr.key.family),
-        extended_key_usage=profile.extended_key_usage,
+        extended_key_usage=tuple(
+            NAMES_OF_USES.get(oid, oid) for oid in profile.extended_key_usage_oids()
+        ),
         validity=profile.validity,
         not_after=min(wanted, issuer.not_valid_after_utc),
         cut_short=issuer.not_valid_after_utc < wanted,
@@ -164,7 +175,11 @@ def _certificate(
 
 
 def _unusual(
-    request: Request, csr: Csr | None, certificate: CertificateToBe | None, not_mine: str
+    request: Request,
+    csr: Csr | None,
+    parts: Sequence[Part],
+    certificate: CertificateToBe | None,
+    not_mine: str,
 ) -> list[str]:
     found: list[str] = []
     if not_mine:
@@ -174,6 +189,8 @@ def _unusual(
         for d in request.decisions
         if request.waits and d.effect == standing.COUNTED
     ]
+    for part in parts:
+        found += [f"{warning}." for warning in homographs.warnings_of_text(part.value)]
     if csr is not None:
         for name in csr.names:
             found += [f"{warning}." for warning in homographs.warnings(name)]

@@ -1,7 +1,9 @@
-"""Names that look like other names: labels of mixed scripts, and labels made of look-alikes."""
+"""Names that look like other names: labels, and words of a subject, that mix scripts or are made of
+look-alikes."""
 
 # ruff: noqa: RUF001 - letters that look like others are what this is about
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
@@ -36,12 +38,20 @@ _LOOKS_LIKE: Final = {
 }
 
 
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
 def warnings(name: Name) -> list[str]:
     """Return what an approver should know of the look of a name; mostly nothing."""
     if not name.is_idn:
         return []
     labels = name.display_host().split(".")
     return [warning for label in labels for warning in _of_label(label)]
+
+
+def warnings_of_text(text: str) -> list[str]:
+    """Return the same of the words of a text: case, which look-alikes are told by, does not count."""
+    return [warning for word in _WORD.findall(text) for warning in _of_label(word.lower())]
 
 
 def _of_label(label: str) -> Iterator[str]:

@@ -63,7 +63,8 @@ def matched(
     found = desk.look_at_all([facts.request for facts in found])
     if not quiet:
         out = console()
-        out.print(listing(found, desk.clock()) if found else "Nothing that waits matches.")
+        shown = listing(found, desk.clock(), to_decide_on=True)
+        out.print(shown if found else "Nothing that waits matches.")
     if found and not sure:
         noun = "this request" if len(found) == 1 else f"these {len(found)} requests"
         click.confirm(f"{verdict.capitalize()} {noun}?", abort=True)

@@ -133,10 +133,10 @@ def _certificate(facts: Facts) -> Iterable[Row]:
         more = f": {profile.description}" if profile.description else ""
         yield "Profile", Text.assemble((whole(profile.name), "bold"), whole(more))
     if certificate is not None:
-        yield "Key use", Text(_usages(certificate))
+        yield "Key use", Text(usages_text(certificate))
         for label, sentence in certificate.powers:
             yield label, Text(whole(sentence), "bold")
-        yield "Valid", Text(_validity(certificate))
+        yield "Valid", Text(validity_text(certificate))
         for kind, url in certificate.urls:
             yield "URL", Text(f"{kind}: {whole(url)}")
     if facts.issuer is None:
@@ -161,13 +161,15 @@ def _names(names: tuple[Name, ...]) -> Text:
     return Text.assemble(f"{len(names)}: ", Text(", ").join(name_text(name) for name in names))
 
 
-def _usages(certificate: CertificateToBe) -> str:
+def usages_text(certificate: CertificateToBe) -> str:
+    """Return what its key may be used for, and whether it is a CA's."""
     usages = [*certificate.key_usage, *certificate.extended_key_usage]
     found = ", ".join(whole(usage).replace("_", " ") for usage in usages)
     return found if certificate.ca else f"{found}; no CA"
 
 
-def _validity(certificate: CertificateToBe) -> str:
+def validity_text(certificate: CertificateToBe) -> str:
+    """Return how long it is valid."""
     until = f"{certificate.not_after:%Y-%m-%d}"
     if certificate.cut_short:
         return f"until its issuer ends, {until}"

@@ -1,14 +1,18 @@
 """A CSR against a profile: what the requester may not have, and what to do instead."""
 
+import re
 from typing import Final
 
-from pipeline.crypto import spiffe, subject
+from pipeline.crypto import names, spiffe, subject
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Kind, Name
 from pipeline.crypto.profile import Profile
 from pipeline.crypto.public_keys import KeyRule
 from pipeline.crypto.visible import visible
 from pipeline.errors import N_, Refused
+
+_FOR_SHELLS: Final = re.compile(r"[$`!]")
+"""What means something to a shell even in quotes: no command is proposed with it."""
 
 NO_NAMES: Final = N_(
     "The CSR has no subject alternative names. Make it again with the names that the certificate is"
@@ -17,7 +21,7 @@ NO_NAMES: Final = N_(
 ONLY_COMMON_NAME: Final = N_(
     "The CSR has the common name “%(name)s”, but no subject alternative names, and only these are"
     " used. Make it again, for example with: openssl req -new … -addext"
-    ' "subjectAltName=DNS:%(name)s"'
+    ' "subjectAltName=%(san)s"'
 )
 TOO_MANY: Final = N_(
     "The CSR has %(count)d names; profile “%(profile)s” allows %(allowed)d. Spread them over"
@@ -114,8 +118,15 @@ def check_presence(csr: Csr) -> None:
     """
     if csr.names:
         return
-    if csr.common_name:
-        raise Refused("no-names", ONLY_COMMON_NAME, name=visible(csr.common_name, 70))
+    kinds: tuple[Kind, ...] = ("dns", "ip", "email")
+    for kind in kinds:
+        try:
+            name = names.canonical(kind, csr.common_name or "")
+        except Refused:
+            continue
+        if _FOR_SHELLS.search(name.value):
+            continue
+        raise Refused("no-names", ONLY_COMMON_NAME, name=name.value, san=str(name))
     raise Refused("no-names", NO_NAMES)
 
 

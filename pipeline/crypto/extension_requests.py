@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from cryptography import x509
 
-from pipeline.crypto.usages import OF_AGREEMENT, USAGES
+from pipeline.crypto.usages import OF_AGREEMENT, TIME_STAMPING, USAGES
 
 if TYPE_CHECKING:
     from pipeline.crypto.profile import Profile
@@ -20,7 +20,7 @@ _DANGEROUS_USES: Final = frozenset(
     {
         "2.5.29.37.0",  # any use at all
         "1.3.6.1.5.5.7.3.3",  # code signing
-        "1.3.6.1.5.5.7.3.8",  # time stamping
+        TIME_STAMPING,
         "1.3.6.1.5.5.7.3.9",  # OCSP signing
         "1.3.6.1.4.1.311.20.2.1",  # requesting certificates on behalf of others
     }

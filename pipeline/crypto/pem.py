@@ -82,7 +82,7 @@ def unwrap(octets: bytes) -> bytes:
     """
     if len(octets) > MAX_CSR_BYTES:
         raise TooLarge("too-large", TOO_LARGE)
-    if octets[:1] == b"\x30" and b"-----BEGIN " not in octets:
+    if octets[:1] == b"\x30" and (b"-----BEGIN " not in octets or _is_der(octets)):
         return octets
     text = _ascii_compatible(octets)
     if (b"PRIVATE KEY" in text or b"PuTTY" in text) and _PRIVATE.search(text):
@@ -119,6 +119,17 @@ def name_what_it_is(octets: bytes) -> Unreadable:
     except Exception:  # noqa: BLE001 - a parser of hostile bytes may raise anything
         return Unreadable("not-a-csr", NOTHING)
     return Unreadable("not-a-csr", CERTIFICATE)
+
+
+def _is_der(octets: bytes) -> bool:
+    """Say whether this is one element and nothing else.
+
+    A CSR may hold the text of another one: who took that would read another CSR than was sent.
+    """
+    try:
+        return der.encode(octets[0], der.content(octets)) == octets
+    except ValueError:
+        return False
 
 
 def _tags(element: bytes) -> bytes:

@@ -62,15 +62,18 @@ def canonical(text: str) -> str:
         raise _refused(RELATIVE, text)
     if parts["fragment"] is not None:
         raise _refused(FRAGMENT, text)
-    scheme, authority = parts["scheme"].lower(), ""
+    scheme, authority, path = parts["scheme"].lower(), "", parts["path"]
     if scheme in _PORTS and not parts["slashes"]:
         raise _refused(HOST, text)
     if parts["slashes"]:
         authority = "//" + _authority(text, scheme, parts["authority"])
-        segments = parts["path"].split("/")[1:]
+        segments = path.split("/")[1:]
         if any(s in (".", "..") for s in segments) or "" in segments[:-1]:
             raise _refused(SEGMENT, text)
-    rest = _PERCENT.sub(lambda found: _encoded(text, found), parts["path"] + (parts["query"] or ""))
+    elif scheme == "urn":  # the identifier of its namespace has no case (RFC 8141 section 3.1)
+        namespace, colon, name = path.partition(":")
+        path = namespace.lower() + colon + name
+    rest = _PERCENT.sub(lambda found: _encoded(text, found), path + (parts["query"] or ""))
     return f"{scheme}:{authority}{rest}"
 
 

@@ -44,6 +44,8 @@ EXTENDED_KEY_USAGES: Final = {
     "email_protection": "1.3.6.1.5.5.7.3.4",
     "ocsp_signing": "1.3.6.1.5.5.7.3.9",
 }
+TIME_STAMPING: Final = "1.3.6.1.5.5.7.3.8"
+NAMES_OF_USES: Final = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 POWERS: Final[dict[str, Power]] = {
     EXTENDED_KEY_USAGES["code_signing"]: "code_signing",
     EXTENDED_KEY_USAGES["ocsp_signing"]: "ocsp_signing",

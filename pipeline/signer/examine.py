@@ -9,7 +9,7 @@ import structlog
 from pipeline.crypto import csr as csrs
 from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
-from pipeline.errors import RequesterError
+from pipeline.errors import RequesterError, Unreadable
 from pipeline.messages import Submission
 from pipeline.signer.authority import Prepared
 from pipeline.signer.policy import Policy, judge
@@ -61,6 +61,10 @@ def examine(policy: Policy, submission: Submission, at: datetime) -> Finding:
     """Read the CSR, check it, and let the policy judge it as it arrives at the moment ``at``."""
     try:
         csr = csrs.read(submission.csr)
+        if csr.der != submission.csr:
+            # The web side sends DER. Of text around a CSR others, who read these octets as they are
+            # recorded, would see something else than what is signed.
+            raise Unreadable("not-a-csr", csrs.DAMAGED)
     except RequesterError as error:
         return rejected(policy, submission, str(error))
     verdict = judge(policy, csr, submission.profile, submission.requester, submission.source, at=at)

@@ -13,6 +13,7 @@ from pipeline.crypto.csr import Csr
 from pipeline.crypto.names import Name
 from pipeline.crypto.profile import Profile
 from pipeline.crypto.subtrees import Subtree
+from pipeline.crypto.usages import TIME_STAMPING
 from pipeline.signer.issuer import Issuer
 
 
@@ -134,7 +135,8 @@ def _of_profile(profile: Profile, key_family: str) -> list[Extension]:
         fixed.append(Extension(_name_constraints(profile), critical=True))
     if oids := profile.extended_key_usage_oids():
         uses = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in oids])
-        fixed.append(Extension(uses, critical=False))
+        # Time stamps are believed only where it is critical, and alone (RFC 3161 section 2.3).
+        fixed.append(Extension(uses, critical=oids == (TIME_STAMPING,)))
     if profile.certificate_policies:
         fixed.append(Extension(_policies(profile), critical=False))
     if profile.ocsp_no_check:

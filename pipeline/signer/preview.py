@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from cryptography import x509
 
@@ -10,12 +10,10 @@ from pipeline.crypto.csr import Csr
 from pipeline.crypto.profile import Profile
 from pipeline.crypto.subject import text_of
 from pipeline.crypto.told import dropped, reach
-from pipeline.crypto.usages import EXTENDED_KEY_USAGES, OF_AGREEMENT, USAGES
+from pipeline.crypto.usages import NAMES_OF_USES, OF_AGREEMENT, USAGES
 from pipeline.signer import authority
 from pipeline.signer.issuer import Issuer
 from pipeline.signer.lint import LINTER
-
-_USAGES: Final = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 
 
 def preview(csr: Csr, profile: Profile, issuer: Issuer, now: datetime) -> dict[str, Any]:
@@ -52,7 +50,9 @@ def _value(value: x509.ExtensionType) -> str:
         names = USAGES + (OF_AGREEMENT if value.key_agreement else ())
         return ", ".join(name for name in names if getattr(value, name))
     if isinstance(value, x509.ExtendedKeyUsage):
-        return ", ".join(_USAGES.get(usage.dotted_string, usage.dotted_string) for usage in value)
+        return ", ".join(
+            NAMES_OF_USES.get(usage.dotted_string, usage.dotted_string) for usage in value
+        )
     if isinstance(value, x509.BasicConstraints):
         return f"a CA, path length {value.path_length}" if value.ca else "no CA"
     if isinstance(value, x509.CertificatePolicies):

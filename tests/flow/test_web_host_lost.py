@@ -69,6 +69,16 @@ def assert_others_are_served(world: World) -> None:
     assert world.states(other) == ("issued", "issued")
 
 
+def test_only_a_csr_itself_is_taken_and_no_text_that_holds_one(
+    world: World, intruder: Intruder
+) -> None:
+    octets = factories.csr(["DNS:host.test"])
+    text = factories.openssl("req", "-inform", "DER", octets=octets)
+    said = [intruder.submission(csr=csr) for csr in (octets, text, b"0 " + text)]
+    intruder.say(*said)
+    assert [intruder.state(one) for one in said] == ["issued", "rejected", "rejected"]
+
+
 def test_whoever_it_is_said_to_come_from_only_names_and_trusted_rules_are_signed(
     world: World, intruder: Intruder
 ) -> None:

@@ -26,6 +26,9 @@ PROFILES = {
         validity="1y",
         backdate="1h",
     ),
+    "by its OID": Profile(
+        name="by its OID", extended_key_usage=(EXTENDED_KEY_USAGES["code_signing"],)
+    ),
     "long": Profile(name="long", validity="20y"),
 }
 
@@ -54,4 +57,5 @@ def test_what_is_shown_is_what_the_signer_would_make(
     assert usage == key_usage(*found.key_usage)
     shown = [EXTENDED_KEY_USAGES.get(one, one) for one in found.extended_key_usage]
     uses = [one.value for one in extensions if isinstance(one.value, x509.ExtendedKeyUsage)]
+    assert set(found.extended_key_usage).isdisjoint(EXTENDED_KEY_USAGES.values())
     assert shown == [oid.dotted_string for use in uses for oid in use]

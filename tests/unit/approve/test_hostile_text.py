@@ -48,6 +48,7 @@ def test_nothing_from_a_requester_moves_the_cursor_or_colours_the_terminal(
         screen(found, "approver", LATER),
         csr_view.view(found),
         listing([found], LATER),
+        listing([found], LATER, to_decide_on=True),
     ):
         text = show(renderable)
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", text)
@@ -59,9 +60,11 @@ def test_nothing_from_a_requester_moves_the_cursor_or_colours_the_terminal(
 def test_the_lines_of_the_screen_stay_ours(world: World, hostile: str) -> None:
     """Nothing that a requester writes begins a line at the left, where our labels are."""
     request_id = world.add(requester=hostile[:200], source=hostile[:200], comment=hostile)
-    first, *rest = show(listing([gathered(world, request_id)], LATER)).splitlines()
-    assert first.startswith(request_id)
-    assert all(line.startswith("    ") for line in rest)
+    for whole in (False, True):
+        found = [gathered(world, request_id)]
+        first, *rest = show(listing(found, LATER, to_decide_on=whole)).splitlines()
+        assert first.startswith(request_id)
+        assert all(line.startswith("    ") for line in rest)
     labels = {line[:10].strip() for line in shown(world, request_id).splitlines()}
     assert labels <= {
         "Request ──",

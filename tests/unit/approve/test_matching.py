@@ -53,6 +53,26 @@ def test_what_matches_is_listed_confirmed_once_and_each_is_signed(
         assert len(request.decisions) == 1
 
 
+def test_what_is_asked_about_is_shown_with_nothing_left_out(world: World, folder: Path) -> None:
+    """The fourth name was counted only, and neither subject nor uses were shown."""
+    names = [f"h{n}.wide.test" for n in range(40)]
+    world.add(make_csr([*names, "pay.example.test"], names[0]), rule=WIDE)
+    output = run(folder, "accept", "--matching", "rule=wide", typed="n\n").output
+    text = " ".join(output.split())
+    for name in (*names, "pay.example.test"):
+        assert f"DNS:{name}" in text.replace(",", " ").split()
+    assert "subject: CN=h0.wide.test" in text
+    assert "digital signature, server auth; no CA; 90d (if issued now" in text
+
+
+def test_what_cannot_be_accepted_is_said_before_it_is_asked_about(
+    world: World, folder: Path
+) -> None:
+    world.add(b"no CSR", rule=WIDE)
+    output = run(folder, "accept", "--matching", "rule=wide", typed="n\n").output
+    assert "It cannot be accepted. The CSR cannot be shown: There is no CSR" in output
+
+
 def test_no_is_no(world: World, folder: Path) -> None:
     wanted = world.add(rule=WIDE)
     result = run(folder, "accept", "--matching", "rule=wide", typed="n\n")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
@@ -93,6 +94,32 @@ def test_a_certificate_that_cannot_be_made_cannot_be_accepted(world: World) -> N
     found = facts_of(world, made_by, make_csr())
     assert found.certificate is None
     assert "The certificate cannot be made: Profile “server” wants “O”" in found.unacceptable
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Ex\u0430mple Programs", "“ex\u0430mple” mixes the scripts Cyrillic and Latin."),
+        ("\u0421\u041e\u0420\u0415", "“\u0441\u043e\u0440\u0435” looks like “cope”"),
+        ("B\u00fcro M\u00fcller-L\u00fcdenscheid 7", ""),
+        ("\u682a\u5f0f\u4f1a\u793e Example", ""),
+    ],
+)
+def test_an_approver_is_told_of_look_alikes_in_what_a_subject_takes_from_the_csr(
+    world: World, text: str, told: str
+) -> None:
+    """Of a program, the subject is all that its users see."""
+    made_by = profile(names=[], extended_key_usage=["code_signing"], subject_from_csr=["O", "CN"])
+    found = facts_of(world, made_by, make_csr([], "Build", [(NameOID.ORGANIZATION_NAME, text)]))
+    assert any(told in one for one in found.unusual) if told else not found.unusual
+
+
+def test_what_would_have_its_issuers_name_cannot_be_accepted(world: World) -> None:
+    """It was accepted, and failed when it was to be signed."""
+    made_by = profile(ca=True, names=[], key_usage=["key_cert_sign"], unconstrained=True)
+    found = facts_of(world, made_by, make_csr([], common_name="example ISSUING ca"))
+    assert "would have the name of its issuing CA" in found.unacceptable
+    assert not facts_of(world, made_by, nameless()).unacceptable
 
 
 def test_the_list_knows_a_request_without_names_by_its_subject(world: World) -> None:

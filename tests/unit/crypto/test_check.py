@@ -72,10 +72,20 @@ def test_a_csr_without_names_is_told_how_to_add_them() -> None:
     assert '-addext "subjectAltName=DNS:' in str(error)
 
 
-def test_a_csr_with_only_a_common_name_is_told_to_request_it() -> None:
-    error = refusal(csrs.read(openssl_csr(names=(), subject="/CN=www.example.test")))
+@pytest.mark.parametrize(
+    ("common_name", "told"),
+    [
+        ("www.example.test", "DNS:www.example.test"),
+        ("192.0.2.1", "IP:192.0.2.1"),
+        ("user@example.test", "email:user@example.test"),
+        ("Office 7", "DNS:www.example.com"),  # it is no name at all
+        ("`id`@example.test", "DNS:www.example.com"),  # and this nothing to put into a shell
+    ],
+)
+def test_a_csr_with_only_a_common_name_is_told_to_request_it(common_name: str, told: str) -> None:
+    error = refusal(csrs.read(csr((), common_name=common_name)))
     assert error.slug == "no-names"
-    assert '-addext "subjectAltName=DNS:www.example.test"' in str(error)
+    assert f'-addext "subjectAltName={told}"' in str(error)
 
 
 def test_a_name_of_a_kind_that_is_never_issued_is_refused() -> None:

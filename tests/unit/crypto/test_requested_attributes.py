@@ -1,5 +1,7 @@
 """The attributes of a CSR: where it says which extensions it asks for, and all others."""
 
+import ssl
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
@@ -18,6 +20,7 @@ from tests.factories import (
 
 MICROSOFT = bytes.fromhex("060a2b06010401823702010e")
 STANDARD = bytes.fromhex("06092a864886f70d01090e")
+CHALLENGE = bytes.fromhex("06092a864886f70d010907")
 
 
 def with_requests(*extension_requests: bytes) -> bytes:
@@ -29,6 +32,11 @@ def with_requests(*extension_requests: bytes) -> bytes:
     signer = key("ec:P-256").private_key
     assert isinstance(signer, EllipticCurvePrivateKey)
     return der.signed(info, algorithm, signer.sign(info, ECDSA(SHA256())))
+
+
+def to_pem(octets: bytes) -> bytes:
+    text = ssl.DER_cert_to_PEM_cert(octets)
+    return text.replace("CERTIFICATE", "CERTIFICATE REQUEST").encode()
 
 
 def extension_request(*names: str, oid: bytes = STANDARD, ca: bool = False) -> bytes:
@@ -53,6 +61,17 @@ def test_two_attributes_with_extensions_are_refused(oid: bytes) -> None:
     with pytest.raises(Unreadable) as caught:
         csrs.read(with_requests(extension_request("DNS:a.test"), second))
     assert caught.value.template == requested.DAMAGED
+
+
+def test_a_csr_that_holds_the_text_of_another_is_itself() -> None:
+    """The web side showed the first, and the signer, who reads what that stored, signed the second."""
+    inner = der.encode(der.UTF8_STRING, to_pem(csr(["DNS:b.test"])))
+    password = der.encode(der.SEQUENCE, CHALLENGE + der.encode(0x31, inner))
+    octets = with_requests(extension_request("DNS:a.test"), password)
+    for sent in (octets, to_pem(octets)):
+        found = csrs.read(sent)
+        assert [str(name) for name in found.names] == ["DNS:a.test"]
+        assert csrs.read(found.der) == found
 
 
 def test_a_challenge_password_is_listed_without_its_value() -> None:

@@ -42,6 +42,13 @@ def test_openssl_verifies_each_shipped_kind_for_its_purpose(
     assert verdict(pem(made), issuer(), options=(*AT_NOW, "-purpose", purpose)).endswith(": OK\n")
 
 
+def test_openssl_believes_time_stamps_of_a_profile_that_says_so_by_its_oid() -> None:
+    made_by = profile(names=[], extended_key_usage=["1.3.6.1.5.5.7.3.8"])
+    made = issue(read_csr_of_subject("/CN=Time stamps"), made_by)
+    options = (*AT_NOW, "-purpose", "timestampsign")
+    assert verdict(pem(made), issuer(), options=options).endswith(": OK\n")
+
+
 @pytest.mark.parametrize(
     ("name", "names", "subject", "purpose"),
     [
