@@ -1,7 +1,6 @@
 """What is measured: the Procfile's processes on a RabbitMQ and a PostgreSQL of their own."""
 
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ import psycopg
 
 from benchmarks.meter import Meter
 from tests.servers import PostgreSQL, RabbitMQ
+from tests.servers.ports import listens
 from tests.system.installation import UP_WITHIN, Installation, done, httpca
 
 SETTINGS: Final = {"shared_buffers": "128MB"}
@@ -111,7 +111,7 @@ class Ground:
             TimeoutError: one does not.
         """
         deadline = time.monotonic() + UP_WITHIN
-        while not all(_listens(port) for port in self.ports):
+        while not all(listens(port) for port in self.ports):
             if time.monotonic() > deadline:
                 raise TimeoutError(self.installation.log_text())
             time.sleep(0.1)
@@ -179,11 +179,6 @@ class Ground:
         counts = {side: int(self.query(side, statement)[0][0]) for side in ("web", "signer")}
         assert counts["web"] == counts["signer"], counts
         return counts["web"]
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def pin(pid: int, cores: set[int]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.ports import LOOPBACK, free_port, listens
 from tests.servers.process import ServerError, ServerProcess, temporary_folder
 
 SHIPPED = Path(__file__).resolve().parents[2] / "packaging" / "haproxy" / "haproxy.cfg"
@@ -49,7 +48,7 @@ class HAProxy:
             environment={"PATH": "/usr/bin:/bin"},
         )
         try:
-            self._process.wait_until(self._listens, seconds=120)
+            self._process.wait_until(lambda: listens(self.port), seconds=120)
         except BaseException:
             self._process.kill()
             raise
@@ -71,10 +70,3 @@ class HAProxy:
         return text + "".join(
             f"    {line}\n" for line in (*lines, f"http-response set-header {SERVED_BY} %s")
         )
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection((LOOPBACK, self.port), timeout=5).close()
-        except OSError:
-            return False
-        return True

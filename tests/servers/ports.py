@@ -34,3 +34,9 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody takes connections on this port."""
+    with socket.socket() as asking:
+        return asking.connect_ex((LOOPBACK, port)) == 0

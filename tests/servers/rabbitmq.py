@@ -20,7 +20,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from tests.servers.erlang import epmd, scripts
-from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.ports import LOOPBACK, free_port, listens
 from tests.servers.process import ServerError, ServerProcess, temporary_folder
 from tests.servers.rabbitmq_folder import configure, environment
 from tests.servers.server import Server
@@ -95,13 +95,15 @@ class RabbitMQ(Server):
         folder = self._prepare()
         variables = self._environment(folder)
         if self._epmd is None and self._beside is None:
-            # Ours from the start, so that it is known which one to end.
+            # Ours from the start, so that it is known which one to end: the node would start one of
+            # its own, which nobody ends, if it found none.
             self._epmd = ServerProcess(
                 [epmd(), "-address", LOOPBACK, "-port", str(self._epmd_port)],
                 log=folder / "epmd.log",
                 folder=folder,
                 environment=variables,
             )
+            self._epmd.wait_until(lambda: listens(self._epmd_port), seconds=240)
         self._node = ServerProcess(
             [scripts() / "rabbitmq-server"],
             log=folder / "output.log",

@@ -116,8 +116,9 @@ class Installation:
         for kind, _, number in (one.partition("=") for one in concurrency.split(",") if one):
             if kind in expected:
                 expected[kind] = int(number)
-        before = self._started()
         logs.follow(self.log)
+        self.log.touch()
+        before = self._started()
         with self.log.open("a") as log:
             self._honcho = subprocess.Popen(
                 command,

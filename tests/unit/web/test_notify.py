@@ -16,11 +16,11 @@ def test_calls_during_a_run_share_the_next_one() -> None:
     def work() -> None:
         runs.append(1)
         began.set()
-        go_on.wait(10)
+        go_on.wait(120)
 
     first = threading.Thread(target=coalescer, args=(work,))
     first.start()
-    began.wait(10)
+    began.wait(120)
     rest = [threading.Thread(target=coalescer, args=(work,)) for _ in range(20)]
     for thread in rest:
         thread.start()
@@ -29,7 +29,7 @@ def test_calls_during_a_run_share_the_next_one() -> None:
         time.sleep(0.001)
     go_on.set()
     for thread in (first, *rest):
-        thread.join(timeout=10)
+        thread.join(timeout=120)
     assert len(runs) == 2
 
 

@@ -38,7 +38,7 @@ class Running:
         """Stop it; return how many seconds that took."""
         begun = time.monotonic()
         self.stopping.set()
-        self.thread.join(timeout=30)
+        self.thread.join(timeout=120)
         assert not self.thread.is_alive()
         return time.monotonic() - begun
 
@@ -56,7 +56,7 @@ def running(website: Website) -> Iterator[Running]:
 
 
 def test_serves_and_ends(running: Running) -> None:
-    answer = requests.get(f"{running.server.url}/healthz", timeout=10)
+    answer = requests.get(f"{running.server.url}/healthz", timeout=60)
     assert answer.json() == {"status": "ok"}
     assert "Server" not in answer.headers
     assert running.stop() < LAST_ANSWERS
@@ -118,7 +118,7 @@ def test_a_long_poll_is_answered_when_the_server_ends(running: Running) -> None:
 
 def test_an_idle_connection_does_not_keep_the_server(running: Running) -> None:
     with requests.Session() as session:
-        session.get(f"{running.server.url}/healthz", timeout=10)
+        session.get(f"{running.server.url}/healthz", timeout=60)
         assert running.stop() < LAST_ANSWERS
 
 
@@ -147,7 +147,7 @@ def test_a_body_that_is_too_large_is_told_so(running: Running) -> None:
         f"{running.server.url}/api/v1/requests",
         data=b"x" * 3_000_000,
         headers={"Content-Type": "application/pkcs10"},
-        timeout=10,
+        timeout=60,
     )
     assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
 
@@ -167,14 +167,14 @@ def test_a_chunked_body_is_read(running: Running) -> None:
         f"{running.server.url}/api/v1/requests?profile=server",
         data=iter([octets[:100], octets[100:]]),
         headers={"Content-Type": "application/pkcs10"},
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 202
     refused = requests.post(
         f"{running.server.url}/api/v1/requests?profile=server",
         data=iter([b"x" * 100_000] * 4),
         headers={"Content-Type": "application/pkcs10"},
-        timeout=10,
+        timeout=60,
     )
     assert (refused.status_code, refused.json()["type"]) == (413, "/problems/too-large")
 
