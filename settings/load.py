@@ -27,16 +27,17 @@ NOT_TOML: Final = (ValueError, RecursionError)
 """What reading TOML raises: its own ``ValueError``, that of a number without end, and the other one of
 brackets within brackets."""
 
-_EXPECTED: Final = re.compile(r"Expected `(\w+)`( [<>]=? [\d.]+)?(?:, got `(\w+)`)?")
-_IN_WORDS: Final = {
+_EXPECTED: Final = re.compile(r"Expected `(\w+)`( [<>]=? [\d.]+)?(?:, got `\w+`)?")
+
+TYPES: Final = {
     "array": "a list",
     "bool": "true or false",
     "float": "a number",
     "int": "a whole number",
     "object": "a table",
-    "str": "text",
+    "str": "a text in quotes",
 }
-"""What msgspec says of a value, for people who do not know Python's names of types."""
+"""The types that msgspec names, for people who do not know Python's names."""
 
 DIRECTORY = "directory"
 """The one field that is not read: where the file lies."""
@@ -163,11 +164,8 @@ def _explain(file: Path, error: msgspec.ValidationError, kind: type[Settings]) -
     if message.startswith("Invalid enum value "):
         return SettingsError(file, key, f"must be one of: {', '.join(_choices(kind, key))}")
     if expected := _EXPECTED.fullmatch(message):
-        right, bound, found = expected.groups()
-        is_now = f", and is {_IN_WORDS.get(found, found)}" if found else ""
-        return SettingsError(
-            file, key, f"must be {_IN_WORDS.get(right, right)}{bound or ''}{is_now}"
-        )
+        right, bound = expected.groups("")
+        return SettingsError(file, key, f"must be {TYPES.get(right, right)}{bound}")
     return SettingsError(file, key, message)
 
 

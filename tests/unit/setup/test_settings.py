@@ -73,7 +73,7 @@ RIGHT = 'role = "web"\ndatabase = "sqlite:///x"\n'
 
 WRONG = [
     ('role = "web"\nbroker = "memory:"', "database", "is missing"),
-    ('role = "web"\ndatabase = 5', "database", "must be text, and is a whole number"),
+    ('role = "web"\ndatabase = 5', "database", "must be a text in quotes"),
     ('role = "web"\ndatabase = "mysql://x"', "database", "postgresql+psycopg://"),
     ('role = "web"\ndatabase = "sqlite:///x"\nbroker = "redis:"', "broker", "amqp://"),
     ('role = "web"\ndatabase = "sqlite:///x"\ncolour = 1', "colour", "there are: role, database"),
@@ -89,9 +89,9 @@ WRONG = [
     (f"{RIGHT}[log]\nformat = 'yaml'", "log.format", "one of: json, text"),
     (f"{RIGHT}[log]\nlevel = 'loud'", "log.level", "one of: debug, info, warning, error"),
     (f"{RIGHT}queue_type = 'x'", "queue_type", "one of: classic, quorum"),
-    (f"{RIGHT}log = 3", "log", "must be a table, and is a whole number"),
-    (f"{RIGHT}profiles = 'server'", "profiles", "must be a list, and is text"),
-    (f"{RIGHT}[http]\nanonymous = 'maybe'", "http.anonymous", "must be true or false, and is text"),
+    (f"{RIGHT}log = 3", "log", "must be a table"),
+    (f"{RIGHT}profiles = 'server'", "profiles", "must be a list"),
+    (f"{RIGHT}[http]\nanonymous = 'maybe'", "http.anonymous", "must be true or false"),
     (f"{RIGHT}[clock]\nsweep = 0", "clock.sweep", "must be a number > 0.0"),
 ]
 
@@ -124,7 +124,7 @@ def test_a_wrong_item_of_a_list_is_looked_for_in_the_variable_that_holds_it(
     with pytest.raises(SettingsError) as caught:
         load_web(tmp_path)
     assert caught.value.file == "variable HTTPCA_WEB_EXPIRY_DAYS"
-    assert caught.value.problem == "must be a number, and is text"
+    assert caught.value.problem == "must be a number"
 
 
 def test_an_approver_s_database_is_called_as_in_their_file(tmp_path: Path) -> None:
