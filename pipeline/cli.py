@@ -6,11 +6,15 @@
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.commands.lazy import LazyGroup
 from pipeline.errors import HttpcaError, in_words
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 COMMANDS = {
     "dev": ("pipeline.commands.dev:dev", "Run everything in one process, to try HttpCA out."),
@@ -105,5 +109,19 @@ def _expected(error: Exception) -> str | None:
         from sqlalchemy.exc import DBAPIError
 
         if isinstance(error, DBAPIError):
-            return f"the database cannot be used: {str(error.orig).strip()}"
+            return _of_the_database(error)
     return None
+
+
+def _of_the_database(error: "DBAPIError") -> str:
+    from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+
+    said = str(error.orig).strip()
+    if isinstance(error.orig, InsufficientPrivilege):
+        return (
+            f"the account of this folder may not do that: {said}; docs/install.md says what the"
+            " account of each folder is for"
+        )
+    if isinstance(error.orig, ReadOnlySqlTransaction):
+        return f"the account of this folder only reads, or its server takes no changes: {said}"
+    return f"the database cannot be used: {said}"

@@ -126,7 +126,10 @@ def _alone(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise HttpcaError(f"another `httpca dev` is at work in {directory}") from error
+            raise HttpcaError(
+                f"another `httpca dev` is at work in {directory}; stop it, or choose another folder"
+                " by --dir (make run DIR=...)"
+            ) from error
         yield
 
 

@@ -36,7 +36,7 @@ def load_approver(directory: Path) -> ApproverSettings:
     """
     found = load(ApproverSettings, directory, "approver")
     check_broker(found.broker, directory, FILE)
-    database = database_url(found.signer_database, directory, FILE)
+    database = database_url(found.signer_database, directory, FILE, "signer_database")
     return msgspec.structs.replace(
         found,
         signer_database=protected_database(database, found.tls, directory),

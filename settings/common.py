@@ -70,8 +70,10 @@ class Worker(Settings, frozen=True):
         return timedelta(seconds=self.lease)
 
 
-def database_url(url: str, directory: Path, file: str) -> str:
+def database_url(url: str, directory: Path, file: str, key: str = "database") -> str:
     """Return a database URL in which a relative SQLite path is below ``directory``.
+
+    ``key`` is what the setting is called.
 
     Raises:
         SettingsError: the URL names no database that HttpCA works with.
@@ -83,7 +85,7 @@ def database_url(url: str, directory: Path, file: str) -> str:
         return "sqlite:///" + str((directory / path).resolve())
     raise SettingsError(
         directory / file,
-        "database",
+        key,
         "is neither postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME nor sqlite:///data/FILE.db",
     )
 

@@ -27,6 +27,18 @@ NOT_TOML: Final = (ValueError, RecursionError)
 """What reading TOML raises: its own ``ValueError``, that of a number without end, and the other one of
 brackets within brackets."""
 
+_EXPECTED: Final = re.compile(r"Expected `(\w+)`( [<>]=? [\d.]+)?(?:, got `\w+`)?")
+
+TYPES: Final = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "object": "a table",
+    "str": "a text in quotes",
+}
+"""The types that msgspec names, for people who do not know Python's names."""
+
 DIRECTORY = "directory"
 """The one field that is not read: where the file lies."""
 
@@ -62,8 +74,11 @@ def load(
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         explained = _explain(file, error, kind)
+        setting = explained.key.partition("[")[
+            0
+        ]  # of a list's item, whose whole list is one variable
         for name, (path, _) in variables.items():
-            if name in environment and ".".join(path) == explained.key:
+            if name in environment and ".".join(path) == setting:
                 raise SettingsError(f"variable {name}", explained.key, explained.problem) from error
         raise explained from error
 
@@ -138,14 +153,26 @@ def _explain(file: Path, error: msgspec.ValidationError, kind: type[Settings]) -
     unknown = re.search(r"unknown field `(.+)`", message)
     if unknown:
         table = _struct_at(kind, key)
-        known = ", ".join(field.encode_name for field in msgspec.structs.fields(table))
+        fields = (field.encode_name for field in msgspec.structs.fields(table))
+        known = ", ".join(name for name in fields if name != DIRECTORY)
         key = f"{key}.{unknown[1]}".lstrip(".")
         return SettingsError(file, key, f"there is no such setting; there are: {known}")
     missing = re.search(r"missing required field `(.+)`", message)
     if missing:
         key = f"{key}.{missing[1]}".lstrip(".")
         return SettingsError(file, key, "is missing, and has no default")
+    if message.startswith("Invalid enum value "):
+        return SettingsError(file, key, f"must be one of: {', '.join(_choices(kind, key))}")
+    if expected := _EXPECTED.fullmatch(message):
+        right, bound = expected.groups("")
+        return SettingsError(file, key, f"must be {TYPES.get(right, right)}{bound}")
     return SettingsError(file, key, message)
+
+
+def _choices(kind: type[Settings], key: str) -> tuple[str, ...]:
+    *tables, name = key.split(".")
+    fields = msgspec.structs.fields(_struct_at(kind, ".".join(tables)))
+    return next(get_args(field.type) for field in fields if field.encode_name == name)
 
 
 def _struct_at(kind: type[Settings], key: str) -> type[Settings]:

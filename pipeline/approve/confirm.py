@@ -24,6 +24,10 @@ LOOK_EVERY: Final = 0.1
 REPEAT_AFTER: Final = 2.0
 """Seconds after which an unconfirmed decision is published again; each time twice as long."""
 
+NO_ANSWER: Final = (
+    "It may be down, or no longer trust your certificate: ask its operator if this stays so."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmer:
@@ -99,12 +103,12 @@ class Confirmer:
         )
 
     def _not_confirmed(self, spooled: Spooled) -> Answer:
-        why = f"{self.carrier.trouble} " if self.carrier.trouble else ""
+        why = self.carrier.trouble or NO_ANSWER
         return Answer(
             spooled.decision.request_id,
             spooled.decision.verdict,
             Result.NOT_CONFIRMED,
-            f"Not confirmed by the signer in time. {why}Your decision stays in the spool,"
+            f"Not confirmed by the signer in time. {why} Your decision stays in the spool,"
             " and the next `httpca approve` sends it again.",
             message_id=spooled.message_id,
         )

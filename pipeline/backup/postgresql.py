@@ -59,9 +59,8 @@ def check_free(database: Database) -> None:
     with database.read() as connection:
         table = connection.scalar(ANY_TABLE)
     if table is not None:
-        where = database.engine.url.render_as_string(hide_password=True)
         raise BackupError(
-            f"the database {where} is not empty (it has the table {table}), and nothing is"
+            f"the database {database.shown} is not empty (it has the table {table}), and nothing is"
             " overwritten; name an empty one, or drop it and make it anew"
         )
 

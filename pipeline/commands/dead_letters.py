@@ -154,7 +154,8 @@ def _side(directory: Path) -> tuple[str, list[str]]:
         broker = load_signer(directory).broker
     if broker == EMBEDDED:
         raise HttpcaError(
-            "`httpca dev` keeps dead letters in its memory only, and tells of them in its log"
+            f"{directory} names no RabbitMQ: that of a side stands in DIR/web or DIR/signer, and"
+            " `httpca dev` keeps dead letters in its memory only, and tells of them in its log"
         )
     return broker, [stage.queue for stage in stages_of(role)]
 

@@ -42,10 +42,10 @@ def migrate(directory: Path, as_json: bool) -> None:
             _record(database, before, after)
     finally:
         database.dispose()
-    where = database.engine.url.render_as_string(hide_password=True)
     changed = "is now at" if before != after else "was already at"
-    found: dict[str, Any] = {"side": side, "database": where, "before": before, "after": after}
-    sentence = f"The database of the {side} side ({where}) {changed} revision {after}."
+    where = {"side": side, "database": database.shown}
+    found: dict[str, Any] = {**where, "before": before, "after": after}
+    sentence = f"The database of the {side} side ({database.shown}) {changed} revision {after}."
     if accounts is not None:
         found["accounts"] = sorted(accounts.values())
         sentence += f" Granted their rights: {', '.join(sorted(accounts.values()))}."

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.commands.options import answer, config_option, json_option
+from pipeline.errors import HttpcaError, RequesterError
 
 
 @click.group()
@@ -108,8 +109,14 @@ def explain(
         used = load(directory / "policy.toml", load_signer(directory).active_issuers())
     else:
         used = load(Path(str(file)))
-    with sys.stdin.buffer if str(csr) == "-" else csr.open("rb") as stream:
-        read = csrs.read(stream.read(MAX_CSR_BYTES + 1))
+    try:
+        with sys.stdin.buffer if str(csr) == "-" else csr.open("rb") as stream:
+            read = csrs.read(stream.read(MAX_CSR_BYTES + 1))
+    except RequesterError as error:
+        if error.slug != "private-key-sent":
+            raise
+        # Its sentence says that the key has left its owner's hands, which it has not.
+        raise HttpcaError(f"{csr} is a private key, and no CSR") from None
     for group in groups:
         if group not in used.people.groups:
             known = ", ".join(used.people.groups) or "none"

@@ -41,6 +41,11 @@ class Database:
         """``postgresql`` or ``sqlite``."""
         return self.engine.dialect.name
 
+    @property
+    def shown(self) -> str:
+        """The URL for people: without the password, and without what says how TLS is spoken."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that commits when the block ends, and rolls back when it raises."""

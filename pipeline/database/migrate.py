@@ -9,6 +9,7 @@ its revision says otherwise (``SIDE_NUMBER_needs_NUMBER``).
 import re
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 from typing import Final, Literal
 
 from alembic import command
@@ -67,7 +68,7 @@ def current(database: Database, side: Side) -> str | None:
     return revision
 
 
-def check(database: Database, side: Side, directory: object = None) -> None:
+def check(database: Database, side: Side, directory: Path | None = None) -> None:
     """Check that a database has the schema that this release needs.
 
     ``directory`` is the side's folder, for the command that the error names.
@@ -81,8 +82,16 @@ def check(database: Database, side: Side, directory: object = None) -> None:
     if _is_ahead(revision, script, database, side) or revision == script.get_current_head():
         return
     state = "was never set up" if revision is None else f"is at revision {revision}"
-    remedy = f"run httpca migrate --config {directory or f'DIR/{side}'}"
-    raise SettingsError(_where(database), "", f"this database {state}; {remedy}")
+    raise SettingsError(database.shown, "", f"this database {state}; {_remedy(side, directory)}")
+
+
+def _remedy(side: Side, directory: Path | None) -> str:
+    """Return how to migrate: with the account of the tables' owner, where set-up made one."""
+    folder = directory or Path("DIR", side)
+    owner = folder.parent / "owner" / side
+    if owner.is_dir():
+        return f"run httpca migrate --config {owner}"
+    return f"run httpca migrate --config {folder} (owner/{side} where set-up made accounts)"
 
 
 def head(side: Side) -> str:
@@ -122,7 +131,7 @@ def _is_ahead(
         return False
     if not revision.startswith(f"{side}_"):
         problem = f"this is not a database of the {side} side: its revision is {revision}"
-        raise SettingsError(_where(database), "", problem)
+        raise SettingsError(database.shown, "", problem)
     if revision in {known.revision for known in script.walk_revisions()}:
         return False
     needed, head = _NEEDS.search(revision), script.get_current_head() or ""
@@ -131,13 +140,9 @@ def _is_ahead(
             f"a later release has migrated this database, to revision {revision}, so that this one"
             " cannot work with it any more; install that release"
         )
-        raise SettingsError(_where(database), "", problem)
+        raise SettingsError(database.shown, "", problem)
     return True
 
 
 def _number(revision: str) -> int:
     return int(revision.split("_")[1])
-
-
-def _where(database: Database) -> str:
-    return database.engine.url.render_as_string(hide_password=True)

@@ -26,6 +26,7 @@ from pipeline.signer.people import TABLES, People, PeopleError
 from pipeline.signer.policy import Policy
 from pipeline.signer.rules import Action, Day, OverLimit, Rule, RuleError
 from pipeline.signer.toml_lines import line_of
+from settings.load import TYPES
 
 Default = Literal["approve", "reject"]
 _T = TypeVar("_T", Profile, Rule)
@@ -43,13 +44,6 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "subject_required": get_args(SubjectAttribute),
     "extra_subject": get_args(ExtraSubject),
     "extra_extensions": get_args(ExtraExtensions),
-}
-_TYPES: Final = {
-    "str": "a text in quotes",
-    "int": "a whole number",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
 }
 
 
@@ -219,7 +213,7 @@ def _from_msgspec(message: str, table: dict[str, Any]) -> tuple[str | None, str]
         return missing or None, "is missing"
     if key in _CHOICES:
         return key, f"found {table[key]!r}; allowed are {_listed(_CHOICES[key])}"
-    for word, meaning in _TYPES.items():
+    for word, meaning in TYPES.items():
         if problem.startswith(f"Expected `{word}"):
             return key, f"found {table[key]!r}; it must be {meaning}"
     return key, f"found {table[key]!r}: {problem}"

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from pipeline.crypto import checkpoint
 from pipeline.crypto.note import split
+from pipeline.database.advance import record
 from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import CheckpointNotice, OutcomeBatch
 from pipeline.run.signer_clock import SignerClock
@@ -184,6 +185,37 @@ def test_a_signer_that_was_restored_says_so_in_its_log(world: World) -> None:
     assert verify(world.signer_database, trusted, []).findings == []
     report = verify(world.signer_database, trusted, [("the forgotten one", forgotten)])
     assert [finding.kind for finding in report.findings] == ["shorter"]
+
+
+def test_a_signer_that_was_restored_with_its_folder_is_found_out_by_the_web_side(
+    world: World,
+) -> None:
+    issue(world, "a.test")
+    first = checkpoint_and_deliver(world)
+    backup, kept = back_up(world.signer_database), world.directory / "kept"
+    shutil.copytree(folder(world), kept)
+    issue(world, "b.test")
+    forgotten = checkpoint_and_deliver(world)
+    restore(world.signer_database, backup)
+    shutil.rmtree(folder(world))
+    shutil.copytree(kept, folder(world))
+
+    def go_on() -> int:
+        with world.signer_database.write() as connection:
+            for _ in range(20):
+                record(connection, audit, "policy-loaded", {}, world.signer.now())
+        return checkpoint_and_deliver(world).size
+
+    again, further = go_on(), go_on()
+
+    assert events(world, "audit-forked") == []  # it has no head that says so
+    assert first.size < forgotten.size < again
+    assert [(row.size, row.extends) for row in told(world)] == [
+        (first.size, None),
+        (forgotten.size, first.size),
+        (again, None),
+        (further, again),
+    ]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -238,6 +238,17 @@ def test_a_right_that_was_given_by_hand_is_gone_after_migrate(guarded: Guarded) 
         assert not may(connection, "UPDATE requests SET state = NULL WHERE false")
 
 
+def test_a_command_with_another_account_s_folder_says_so(guarded: Guarded) -> None:
+    refused = httpca("token", "create", "ci", "--config", guarded.directory / "web")
+    assert refused.returncode == 1
+    assert "the account of this folder may not do that: permission denied" in refused.stderr
+    done(httpca("token", "create", "ci", "--config", guarded.directory / "web-operator"))
+    reader = guarded.directory / "signer-reader"
+    refused = httpca("signer", "suspend", "--reason", "a drill", "--config", reader)
+    assert refused.returncode == 1
+    assert "the account of this folder only reads" in refused.stderr
+
+
 def test_migrate_names_the_role_that_is_not_there_and_changes_nothing(guarded: Guarded) -> None:
     file = guarded.directory / "owner/web/settings.toml"
     text = file.read_text("utf-8")

@@ -102,6 +102,7 @@ def test_what_is_not_confirmed_in_time_stays_in_the_spool_and_is_said_so(
     (answer,) = confirm(desk, [spooled], Post(), time)
     assert (answer.result, answer.exit_code) == (Result.NOT_CONFIRMED, 5)
     assert "stays in the spool, and the next `httpca approve` sends it again" in answer.sentence
+    assert "no longer trust your certificate" in answer.sentence
     assert 10 <= time.now < 11
     assert spooled_ids(desk) == [spooled.message_id]
 

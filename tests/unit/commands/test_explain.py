@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from tests.factories import openssl_csr
+from tests.factories import openssl_csr, openssl_key
 from tests.unit.commands.output import Output, as_json
 
 
@@ -30,6 +30,15 @@ def test_a_wrong_policy_is_refused_with_the_place(tmp_path: Path, capsys: Output
     file.write_text('[profiles.server]\n\n[[rules]]\nname = "x"\naction = "perhaps"\n')
     assert main(["policy", "check", str(file)]) == 1
     assert "rules[0].action (line 5)" in capsys.readouterr().err
+
+
+def test_a_private_key_is_not_said_to_have_left_its_owner(
+    ready: Path, tmp_path: Path, capsys: Output
+) -> None:
+    file = tmp_path / "server.key"
+    file.write_bytes(openssl_key("ec:P-256"))
+    assert main(["policy", "explain", str(file), "--config", str(ready / "signer")]) == 1
+    assert capsys.readouterr().err == f"Error: {file} is a private key, and no CSR\n"
 
 
 def test_a_policy_is_explained_without_a_database(ready: Path, csr: str, capsys: Output) -> None:

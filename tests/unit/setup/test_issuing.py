@@ -266,7 +266,7 @@ WRONG_SETTINGS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (ONE, {**TWO, "passphrase": "geheim"}, "issuers[1].passphrase: is not where a passphrase can"),
     ({**ONE, "retiring": True}, {**TWO, "retiring": True}, "issuers: all of them are retiring"),
     (ONE, {**TWO, "colour": "red"}, "colour: there is no such setting; there are: name, certif"),
-    (ONE, {**TWO, "retiring": 3}, "retiring: Expected `bool`"),
+    (ONE, {**TWO, "retiring": 3}, "retiring: must be true or false"),
     (ONE, {"name": "two"}, "certificate: is missing"),
 ]
 

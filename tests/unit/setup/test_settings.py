@@ -69,9 +69,11 @@ def test_a_file_that_cannot_be_read_is_said_to_be_that(tmp_path: Path) -> None:
     assert caught.value.problem == "cannot be read: Is a directory"
 
 
+RIGHT = 'role = "web"\ndatabase = "sqlite:///x"\n'
+
 WRONG = [
     ('role = "web"\nbroker = "memory:"', "database", "is missing"),
-    ('role = "web"\ndatabase = 5', "database", "Expected `str`"),
+    ('role = "web"\ndatabase = 5', "database", "must be a text in quotes"),
     ('role = "web"\ndatabase = "mysql://x"', "database", "postgresql+psycopg://"),
     ('role = "web"\ndatabase = "sqlite:///x"\nbroker = "redis:"', "broker", "amqp://"),
     ('role = "web"\ndatabase = "sqlite:///x"\ncolour = 1', "colour", "there are: role, database"),
@@ -84,6 +86,13 @@ WRONG = [
     ),
     ('role = "signer"', "role", "'web'"),
     ("role = ", "", "TOML"),
+    (f"{RIGHT}[log]\nformat = 'yaml'", "log.format", "one of: json, text"),
+    (f"{RIGHT}[log]\nlevel = 'loud'", "log.level", "one of: debug, info, warning, error"),
+    (f"{RIGHT}queue_type = 'x'", "queue_type", "one of: classic, quorum"),
+    (f"{RIGHT}log = 3", "log", "must be a table"),
+    (f"{RIGHT}profiles = 'server'", "profiles", "must be a list"),
+    (f"{RIGHT}[http]\nanonymous = 'maybe'", "http.anonymous", "must be true or false"),
+    (f"{RIGHT}[clock]\nsweep = 0", "clock.sweep", "must be a number > 0.0"),
 ]
 
 
@@ -98,6 +107,31 @@ def test_a_wrong_file_is_refused_with_file_key_and_what_is_right(
     assert caught.value.file == str(file)
     assert caught.value.key == key
     assert right in caught.value.problem
+
+
+def test_an_unknown_setting_is_not_told_of_one_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(f"{RIGHT}colour = 1")
+    with pytest.raises(SettingsError, match="there are: role, database") as caught:
+        load_web(tmp_path)
+    assert "directory" not in caught.value.problem
+
+
+def test_a_wrong_item_of_a_list_is_looked_for_in_the_variable_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "settings.toml").write_text(RIGHT)
+    monkeypatch.setenv("HTTPCA_WEB_EXPIRY_DAYS", "30,soon")
+    with pytest.raises(SettingsError) as caught:
+        load_web(tmp_path)
+    assert caught.value.file == "variable HTTPCA_WEB_EXPIRY_DAYS"
+    assert caught.value.problem == "must be a number"
+
+
+def test_an_approver_s_database_is_called_as_in_their_file(tmp_path: Path) -> None:
+    text = 'role = "approver"\nname = "approver"\nsigner_database = "mysql://x"'
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(SettingsError, match=r"settings\.toml: signer_database: is neither"):
+        load_approver(tmp_path)
 
 
 def test_a_missing_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
