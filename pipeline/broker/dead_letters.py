@@ -14,8 +14,8 @@ import msgspec
 import pika
 import pika.exceptions
 
-from pipeline.broker.limit import TROUBLE
-from pipeline.broker.publisher import connection_parameters
+from pipeline.broker.limit import TROUBLE, close, limit
+from pipeline.broker.publisher import ANSWER, connection_parameters
 from pipeline.broker.rabbitmq import REASON, REFUSED_AT
 from pipeline.broker.reasons import why
 from pipeline.crypto import jws
@@ -77,7 +77,8 @@ def drop(url: str, queues: Sequence[str], wanted: Callable[[DeadLetter], bool]) 
 def _letters(channel: Any, queue: str) -> Iterator[tuple[DeadLetter, int]]:
     """Take the dead letters of a queue one by one; those not acknowledged go back."""
     while True:
-        method, properties, octets = channel.basic_get(f"{queue}.XQ")
+        with limit(channel.connection, ANSWER):
+            method, properties, octets = channel.basic_get(f"{queue}.XQ")
         if method is None:
             return
         headers = properties.headers or {}
@@ -89,18 +90,21 @@ def _letters(channel: Any, queue: str) -> Iterator[tuple[DeadLetter, int]]:
 @contextmanager
 def _channel(url: str) -> Iterator[Any]:
     parameters = connection_parameters(url)
+    where = " and ".join(f"{one.host}:{one.port}" for one in parameters)
     try:
         connection = pika.BlockingConnection(parameters)
-    except TROUBLE as error:
-        where = " and ".join(f"{one.host}:{one.port}" for one in parameters)
-        raise BrokerUnavailable(f"the broker at {where} is out of reach: {why(error)}") from error
-    try:
-        yield connection.channel()
+        try:
+            with limit(connection, ANSWER):
+                channel = connection.channel()
+            yield channel
+            with limit(connection, ANSWER):
+                connection.close()  # by which the broker has read what was acknowledged
+        finally:
+            close(connection)
     except pika.exceptions.ChannelClosedByBroker as error:
         raise BrokerUnavailable(
             f"the broker says: {error.reply_text}; this side's worker declares its queues "
             "when it first starts"
         ) from error
-    finally:
-        if connection.is_open:
-            connection.close()
+    except TROUBLE as error:
+        raise BrokerUnavailable(f"the broker at {where} is out of reach: {why(error)}") from error

@@ -1,12 +1,19 @@
 """Operators see what was refused and why, and can drop it."""
 
 import json
+import secrets
 
 import pika
+import pika.spec
 import psycopg
+import pytest
 
+from pipeline.broker import dead_letters
 from pipeline.broker.publisher import open_publisher
 from pipeline.broker.rabbitmq import REASON, REFUSED_AT
+from pipeline.errors import BrokerUnavailable
+from tests.servers import RabbitMQ
+from tests.servers.withholding import Withholding
 from tests.system.installation import Installation, done, httpca
 
 
@@ -84,6 +91,41 @@ def test_only_one_message_is_dropped_by_its_id_and_the_audit_says_which(
             "SELECT details FROM audit WHERE event = 'dead-letters-dropped' ORDER BY id"
         ).fetchall()
     assert [one["which"] for (one,) in details] == [found[0]["id"], "all"]
+
+
+def test_a_broker_that_is_lost_while_letters_are_read_is_said_to_be_out_of_reach(
+    rabbitmq: RabbitMQ,
+) -> None:
+    vhost = f"letters-{secrets.token_hex(4)}"
+    rabbitmq.add_vhost(vhost)
+    url = rabbitmq.url(vhost=vhost)
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("signer.policy.XQ")
+        channel.confirm_delivery()
+        for octets in (b"rubbish", b"more of it"):
+            channel.basic_publish("", "signer.policy.XQ", octets)
+
+    def lost(_letter: dead_letters.DeadLetter) -> bool:
+        rabbitmq.ctl("close_all_connections", "--vhost", vhost, "tried by a test")
+        return True
+
+    with pytest.raises(BrokerUnavailable, match=f"{rabbitmq.port} is out of reach: .*by a test"):
+        dead_letters.drop(url, ["signer.policy"], lost)
+    rabbitmq.delete_vhost(vhost)
+
+
+def test_a_broker_that_does_not_answer_whoever_reads_letters_is_said_to_be_out_of_reach(
+    rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "ANSWER", 0.5)
+    with Withholding(rabbitmq.port) as way:
+        way.lost = [pika.spec.Channel.OpenOk]
+        url = rabbitmq.url().replace(f":{rabbitmq.port}/", f":{way.port}/")
+        with pytest.raises(
+            BrokerUnavailable, match=f"{way.port} is out of reach: no answer within"
+        ):
+            dead_letters.listed(url, ["signer.policy"], 10)
 
 
 def test_one_says_which_to_drop(installation: Installation) -> None:
