@@ -195,7 +195,7 @@ class SignedConsumer(_RabbitmqConsumer):
                     self.connection.add_callback_threadsafe(done.set)
                     while not done.is_set():
                         self.connection.process_data_events()
-            except TROUBLE as error:
+            except (ConnectionClosed, *TROUBLE) as error:
                 log.debug("connection-closed-badly", error=type(error).__name__)
         close(self.connection)
 
