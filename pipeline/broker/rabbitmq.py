@@ -187,7 +187,7 @@ class SignedConsumer(_RabbitmqConsumer):
         yield from deliveries
 
     def close(self) -> None:
-        """Acknowledge what is still to be, and close the connection."""
+        """Acknowledge what is still to be, close the connection, and forget what was not begun."""
         done = threading.Event()
         if self.connection.is_open:
             try:
@@ -198,6 +198,8 @@ class SignedConsumer(_RabbitmqConsumer):
             except (ConnectionClosed, *TROUBLE) as error:
                 log.debug("connection-closed-badly", error=type(error).__name__)
         close(self.connection)
+        if self.broker.shortcut is not None:
+            self.broker.shortcut.forget(self)
 
     def __next__(self) -> "Delivery | None":
         """Return the next admitted message, or None when none came in time or it was refused."""

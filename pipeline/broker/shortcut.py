@@ -5,9 +5,11 @@ a lone request's few. A worker that has nothing else in hand is the one who woul
 that has leaves it to the broker, and so to whichever worker is free.
 """
 
+import heapq
 from typing import Any
 
 from dramatiq import Message, MessageProxy, Worker
+from dramatiq.broker import Consumer
 
 from pipeline.broker.encoder import incoming
 from pipeline.clock import Clock
@@ -41,3 +43,17 @@ class Shortcut:
         received = Received(message.message_id, stage, WakeUp(), me, self._clock(), token=b"")
         reader.handle_message(MessageProxy(incoming(received)))
         return True
+
+    def forget(self, consumer: Consumer) -> None:
+        """Take out what came by a consumer whose connection is gone, and was not begun: it comes again.
+
+        While the worker waits for something, each connection that breaks would else leave more here.
+        """
+        waiting = self._worker.work_queue
+        with waiting.mutex:
+            waiting.queue[:] = [
+                item
+                for item in waiting.queue
+                if getattr(item.message, "consumer", None) is not consumer
+            ]
+            heapq.heapify(waiting.queue)

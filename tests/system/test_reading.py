@@ -5,6 +5,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pika
@@ -91,6 +92,50 @@ def test_a_message_in_work_while_its_connection_breaks_comes_again_and_takes_no_
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         queue = connection.channel().queue_declare(SIGN.queue, passive=True)
         assert queue.method.message_count == 0
+
+
+def test_connections_that_break_while_a_worker_waits_leave_nothing_that_grows(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> None:
+    world = MessageWorld(tmp_path / "trusted")
+    url = rabbitmq.url(vhost=vhost)
+    signer = connect(url, world.envelope(world.identity(SIGNER)), Refusals())
+    go_on = threading.Event()
+    ended: list[str] = []
+
+    def work(received: Received) -> None:
+        go_on.wait(10 * NOT_FOR_EVER)
+        ended.append(received.id)
+
+    def reads_by_another(consumer: object) -> bool:
+        return worker.consumers[SIGN.queue].consumer is not consumer
+
+    bind(signer, SIGN, work, Patience())
+    assert signer.gate.envelope.trust is not None
+    signer.gate.envelope.trust.refresh()
+    publisher = open_publisher(url)
+    names = [f"01890000-0000-7000-8000-00000000000{number}" for number in range(4)]
+    octets = [signer.gate.envelope.seal(name, SIGN, WakeUp()) for name in names]
+    worker = start_worker(signer, Role.SIGNER, 1)
+    try:
+        wait_until(lambda: sent(publisher, octets[0]))
+        assert all(sent(publisher, one) for one in octets[1:])
+        for _ in range(2):
+            wait_until(lambda: worker.work_queue.qsize() >= worker.queue_prefetch - 1)
+            reading = worker.consumers[SIGN.queue].consumer
+            rabbitmq.ctl("close_all_connections", "--vhost", vhost, "tried by a test")
+            wait_until(partial(reads_by_another, reading))
+        wait_until(lambda: worker.work_queue.qsize() == worker.queue_prefetch)
+        go_on.set()
+        wait_until(lambda: set(ended) == set(names))
+    finally:
+        go_on.set()
+        worker.stop(timeout=5000)
+        publisher.close()
+        signer.close()
+
+    # What was in hand when its connection broke was done, and came again.
+    assert sorted(ended) == sorted([names[0], *names])
 
 
 def test_a_message_that_waits_when_its_worker_ends_is_there_for_the_next_one(
