@@ -1,7 +1,7 @@
 """One approver at work: their name, key, spool and carrier, and the signer's database."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.approve import decision, facts, past, standing, waiting
@@ -14,12 +14,19 @@ from pipeline.approve.past import History
 from pipeline.approve.spool import Spool, SpoolDamaged, Spooled
 from pipeline.approve.waiting import Request
 from pipeline.clock import Clock, now
-from pipeline.crypto.identity import Identity
+from pipeline.crypto.certificates import certificate_from_pem
+from pipeline.crypto.identity import Identity, read_certificate
+from pipeline.crypto.own_identity import CERTIFICATE
 from pipeline.database.engine import Database
 from settings.approver import ApproverSettings
 
 FLUSH_FOR = 2.0
 """Seconds that a run waits for the decisions of earlier runs before it goes on."""
+
+_FORMER = (
+    "Not confirmed by the signer in time. It was signed with a certificate that was yours before, which"
+    " the signer may not take any more: look at the request again, and decide anew."
+)
 
 
 def nobody_to_ask() -> bytes | None:
@@ -68,14 +75,33 @@ class Desk:
         return past.history(self.database, shown.request, names)
 
     def under_way(self, request_id: str) -> Spooled | None:
-        """Return this approver's decision on a request that is not confirmed yet."""
+        """Return this approver's decision on a request that is not confirmed yet.
+
+        One that was signed with a former certificate is none: the signer may take it no more, and then
+        nothing would ever be decided.
+        """
         spooled, _ = self.spool.list()
-        return next((s for s in spooled if s.decision.request_id == request_id), None)
+        found = (s for s in spooled if s.decision.request_id == request_id)
+        return next((s for s in found if not self._is_former(s)), None)
 
     def flush(self, timeout: float = FLUSH_FOR) -> tuple[list[Answer], list[SpoolDamaged]]:
-        """Send what earlier runs left; return what became of it, and which files are damaged."""
+        """Send what earlier runs left; return what became of it, and which files are damaged.
+
+        What was signed with a former certificate is sent while its request waits.
+        """
         spooled, damaged = self.spool.list()
-        return (self.confirm(spooled, timeout) if spooled else []), damaged
+        former = {one.message_id: one for one in spooled if self._is_former(one)}
+        answers = self.confirm(spooled, timeout) if spooled else []
+        told = []
+        for answer in answers:
+            if answer.result is Result.NOT_CONFIRMED and answer.message_id in former:
+                request = waiting.get(self.database, answer.request_id)
+                if request is None or not request.waits:
+                    self.spool.remove(answer.message_id)
+                    continue
+                answer = replace(answer, sentence=_FORMER)
+            told.append(answer)
+        return told, damaged
 
     def decide(self, shown: Facts, verdict: Verdict, reason: str = "") -> Spooled | Answer:
         """Make a decision on what was shown and put it into the spool; nothing is sent yet.
@@ -107,6 +133,15 @@ class Desk:
         """Send decisions and wait until the signer's database shows them."""
         confirmer = Confirmer(self.database, self.spool, self.carrier, self.me)
         return confirmer.confirm(spooled, timeout)
+
+    def _is_former(self, spooled: Spooled) -> bool:
+        """Say whether a decision was signed with a certificate that is not this approver's any more."""
+        file = Path(self.settings.directory) / CERTIFICATE
+        try:
+            mine = read_certificate(certificate_from_pem(file.read_bytes()))
+        except (OSError, ValueError):  # which whoever decides is told
+            return False
+        return spooled.thumbprint != mine.thumbprint
 
     def close(self) -> None:
         """Close the connections."""

@@ -39,6 +39,11 @@ class Spooled:
     octets: bytes
     decision: Decision
 
+    @property
+    def thumbprint(self) -> str:
+        """That of the certificate it was signed with, as the message names it."""
+        return jws.parse(self.octets).header.thumbprint
+
 
 class Spool:
     """One approver's folder of decisions under way.

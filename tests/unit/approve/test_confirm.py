@@ -281,6 +281,45 @@ def test_the_next_run_begins_with_what_is_in_the_spool(
     assert later.flush() == ([], [])
 
 
+def test_what_was_signed_with_a_former_certificate_does_not_stand_in_the_way_of_a_decision(
+    desk: Desk, world: World, open_as: Callable[[str], Desk]
+) -> None:
+    request_id = world.add()
+    former = make(desk, request_id)
+    world.renew("approver")
+    later = open_as("approver")
+    later.carrier = Carrier(lambda: Post())  # the signer takes the former certificate no more
+
+    assert later.under_way(request_id) is None
+    (answer,), _ = later.flush(timeout=0)
+    assert answer.result is Result.NOT_CONFIRMED
+    assert "decide anew" in answer.sentence
+
+    anew = make(later, request_id, "reject", "This host is not ours.")
+    assert anew.message_id != former.message_id
+    assert later.under_way(request_id) == anew
+    later.carrier = Carrier(lambda: Post(deliver=lambda octets: take(world, anew)))
+    (answer,) = later.confirm([anew], 10.0)
+    assert answer.result is Result.COUNTED
+
+    later.carrier = Carrier(lambda: Post())
+    assert later.flush(timeout=0) == ([], [])
+    assert spooled_ids(later) == []
+
+
+def test_a_former_certificate_that_the_signer_still_takes_is_as_good(
+    desk: Desk, world: World, open_as: Callable[[str], Desk]
+) -> None:
+    former = make(desk, world.add())
+    world.renew("approver")
+    later = open_as("approver")
+    later.carrier = Carrier(lambda: Post(deliver=lambda octets: take(world, former)))
+
+    answers, _ = later.flush()
+
+    assert [answer.result for answer in answers] == [Result.COUNTED]
+
+
 def test_embedded_nothing_is_published(desk: Desk, world: World) -> None:
     assert desk.settings.broker == "memory:"
     carrier = carrier_of(desk.settings)

@@ -71,9 +71,20 @@ class World:
         """Make an approver's folder, as `httpca setup` does, and return it."""
         folder = self.folder / "approvers" / name
         (folder / "spool").mkdir(parents=True)
+        self._issue(folder, name, lifetime, name)
+        (folder / "settings.toml").write_text(
+            f'role = "approver"\nname = "{name}"\nsigner_database = "{self.url}"\n', "utf-8"
+        )
+        return folder
+
+    def renew(self, name: str) -> None:
+        """Give an approver a new key and certificate, beside the old one, as `httpca setup` does."""
+        self._issue(self.folder / "approvers" / name, name, None, f"{name}-renewed")
+
+    def _issue(self, folder: Path, name: str, lifetime: timedelta | None, file: str) -> None:
         issued = message_ca.issue(self.ca, Sender(Role.APPROVER, name), real_now(), lifetime)
         _write_pem(folder / "message.pem", issued.certificate)
-        _write_pem(self.trusted / f"{name}.pem", issued.certificate)
+        _write_pem(self.trusted / f"{file}.pem", issued.certificate)
         key = issued.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -81,10 +92,6 @@ class World:
         )
         (folder / "message.key").write_bytes(key)
         (folder / "message.key").chmod(0o600)
-        (folder / "settings.toml").write_text(
-            f'role = "approver"\nname = "{name}"\nsigner_database = "{self.url}"\n', "utf-8"
-        )
-        return folder
 
     def identity(self, name: str = "approver") -> Identity:
         """Return a fresh identity of an approver, with no folder."""
