@@ -104,9 +104,11 @@ def check_broker(url: str, directory: Path, file: str) -> None:
 
 
 def is_url(url: str) -> bool:
-    """Say whether a URL can be taken apart, into its host and port too."""
+    """Say whether a URL can be taken apart, into its host and port too, and the host be looked up."""
     try:
-        urlsplit(url).port  # noqa: B018 - reading it checks it
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it checks it
+        (parts.hostname or "").encode("idna")  # as Python does for whoever connects
     except ValueError:
         return False
     return url.isprintable()

@@ -76,6 +76,7 @@ WRONG = [
     ('role = "web"\ndatabase = 5', "database", "must be a text in quotes"),
     ('role = "web"\ndatabase = "mysql://x"', "database", "postgresql+psycopg://"),
     ('role = "web"\ndatabase = "sqlite:///x"\nbroker = "redis:"', "broker", "amqp://"),
+    ('role = "web"\ndatabase = "sqlite:///x"\nbroker = "amqp://mq..x/"', "broker", "amqp://"),
     ('role = "web"\ndatabase = "sqlite:///x"\ncolour = 1', "colour", "there are: role, database"),
     ('role = "web"\ndatabase = "sqlite:///x"\n[http]\nprot = 1', "http.prot", "port"),
     ('role = "web"\ndatabase = "sqlite:///x"\n[http]\nport = 0', "http.port", ">= 1"),
