@@ -131,8 +131,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         root=_text("The root of its Merkle tree (RFC 9162), in hexadecimal.", **_FINGERPRINT),
         extends={
             "type": ["integer", "null"],
-            "description": "The size of the newest one until then, when it was proved to continue"
-            " that; null on the first, and where there was no proof.",
+            "description": "The size of the one before it, when it was proved to continue that;"
+            " null on the first, and where there was no proof.",
         },
         note=_text("The checkpoint as it was signed (C2SP tlog-checkpoint)."),
         key=_text("The verifier key (C2SP signed-note). Compare it with one from elsewhere."),

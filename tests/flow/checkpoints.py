@@ -5,7 +5,9 @@ from typing import Any
 from sqlalchemy import select
 
 from pipeline.crypto.checkpoint import Signed
+from pipeline.database.advance import record
 from pipeline.signer.audit.kept import LATEST
+from pipeline.signer.tables import audit
 from pipeline.web.tables import audit_checkpoints
 from tests.flow.world import World
 
@@ -28,3 +30,16 @@ def checkpoint_and_deliver(world: World) -> Signed:
     latest = world.signer_clock.keeper.kept.read(LATEST)
     assert latest is not None
     return latest
+
+
+def next_head(world: World, *, deliver: bool = True) -> int:
+    """Sign a head that is a good deal larger than the last one, and tell it; return its size."""
+    with world.signer_database.write() as connection:
+        for _ in range(20):
+            record(connection, audit, "policy-loaded", {}, world.signer.now())
+    world.signer_clock.checkpoint()
+    if deliver:
+        world.run()
+    latest = world.signer_clock.keeper.kept.read(LATEST)
+    assert latest is not None
+    return latest.size

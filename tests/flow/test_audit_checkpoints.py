@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from pipeline.crypto import checkpoint
 from pipeline.crypto.note import split
-from pipeline.database.advance import record
 from pipeline.errors import BrokerUnavailable, SettingsError
 from pipeline.messages import CheckpointNotice, OutcomeBatch
 from pipeline.run.signer_clock import SignerClock
@@ -23,7 +22,7 @@ from pipeline.signer.audit.verify import verify
 from pipeline.signer.tables import audit, tree
 from pipeline.stages import DELIVER
 from tests.flow.audit_log import forge, unlock
-from tests.flow.checkpoints import checkpoint_and_deliver, issue, told
+from tests.flow.checkpoints import checkpoint_and_deliver, issue, next_head, told
 from tests.flow.mortal import Killed, Mortal
 from tests.flow.restored import back_up, restore
 from tests.flow.world import World
@@ -187,6 +186,22 @@ def test_a_signer_that_was_restored_says_so_in_its_log(world: World) -> None:
     assert [finding.kind for finding in report.findings] == ["shorter"]
 
 
+def test_a_head_that_comes_late_makes_no_break_of_its_own(world: World) -> None:
+    """Of several workers one may read a message before another one has done what came before."""
+    first = next_head(world)
+    second, third = (next_head(world, deliver=False) for _ in range(2))
+    for octets in reversed(world.waiting(DELIVER)):
+        world.deliver(DELIVER, octets)
+    fourth = next_head(world)
+
+    assert [(row.size, row.extends) for row in told(world)] == [
+        (first, None),
+        (third, None),  # nobody could prove it: what it continues was not there
+        (second, first),
+        (fourth, third),
+    ]
+
+
 def test_a_signer_that_was_restored_with_its_folder_is_found_out_by_the_web_side(
     world: World,
 ) -> None:
@@ -200,13 +215,7 @@ def test_a_signer_that_was_restored_with_its_folder_is_found_out_by_the_web_side
     shutil.rmtree(folder(world))
     shutil.copytree(kept, folder(world))
 
-    def go_on() -> int:
-        with world.signer_database.write() as connection:
-            for _ in range(20):
-                record(connection, audit, "policy-loaded", {}, world.signer.now())
-        return checkpoint_and_deliver(world).size
-
-    again, further = go_on(), go_on()
+    again, further = next_head(world), next_head(world)
 
     assert events(world, "audit-forked") == []  # it has no head that says so
     assert first.size < forgotten.size < again

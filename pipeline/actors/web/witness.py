@@ -6,7 +6,7 @@ Nothing is thrown away: a head that contradicts or does not continue another is 
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.actors.web.side import WebSide
@@ -59,18 +59,20 @@ def _store(side: WebSide, connection: Connection, notice: CheckpointNotice, sign
 
 
 def _continues(connection: Connection, notice: CheckpointNotice, signed: Signed) -> bool:
-    """Tell whether it is proved to continue the checkpoint that we heard of last, or the largest one.
+    """Tell whether it is proved to continue the checkpoint that we heard of last, or the largest one,
+    or, when it comes late itself, one that nobody continues yet.
 
-    They differ when one came late. Whoever continues only one before them begins another log there: a
-    signer that was restored, or that wants what it did since to be forgotten. They may have been
-    signed with a former key, under another name: it is the same tree.
+    Messages overtake each other where several workers read them. Whoever else continues an older one
+    begins another log there: a signer that was restored, or that wants what it did since to be
+    forgotten. Checkpoints may be signed with a former key, under another name: it is the same tree.
     """
     if notice.extends is None:
         return False
     known = audit_checkpoints.c
     heads = [select(func.max(column)).scalar_subquery() for column in (known.id, known.size)]
     newest = or_(known.id == heads[0], known.size == heads[1])
-    older = _roots(connection, known.size == notice.extends, newest)
+    late = and_(heads[1] > signed.size, not_(exists().where(known.extends == notice.extends)))
+    older = _roots(connection, known.size == notice.extends, or_(newest, late))
     return any(
         verify_consistency(
             notice.extends, bytes.fromhex(root), signed.size, signed.root, notice.proof
