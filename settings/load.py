@@ -74,9 +74,7 @@ def load(
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         explained = _explain(file, error, kind)
-        setting = explained.key.partition("[")[
-            0
-        ]  # of a list's item, whose whole list is one variable
+        setting = explained.key.partition("[")[0]  # a whole list is one variable
         for name, (path, _) in variables.items():
             if name in environment and ".".join(path) == setting:
                 raise SettingsError(f"variable {name}", explained.key, explained.problem) from error

@@ -1,6 +1,7 @@
 """The list of what waits: a few lines for each request, at 80 columns.
 
-Where it is to be decided on, it has as many as it takes to leave out nothing that the requester chose.
+Where it is to be decided on, it has as many as it takes to show all names, the subject, the uses and
+the validity that would be signed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,8 @@ SHOWN_NAMES: Final = 3
 
 
 def listing(facts: Sequence[Facts], now: datetime, *, to_decide_on: bool = False) -> RenderableType:
-    """Return the list; ids are shown whole, to be copied. ``to_decide_on``: all names, and all that
-    follows from the profile, are shown, since they will be signed."""
+    """Return the list; ids are shown whole, to be copied. ``to_decide_on``: with all names, subject,
+    uses and validity, since they will be signed."""
     return Group(*(part for one in facts for part in _entry(one, now, to_decide_on)))
 
 
