@@ -80,14 +80,13 @@ class Desk:
         One that was signed with a former certificate is none: the signer may take it no more, and then
         nothing would ever be decided.
         """
-        spooled, _ = self.spool.list()
-        found = (s for s in spooled if s.decision.request_id == request_id)
-        return next((s for s in found if not self._is_former(s)), None)
+        return next((s for s in self._spooled(request_id) if not self._is_former(s)), None)
 
     def flush(self, timeout: float = FLUSH_FOR) -> tuple[list[Answer], list[SpoolDamaged]]:
         """Send what earlier runs left; return what became of it, and which files are damaged.
 
-        What was signed with a former certificate is sent while its request waits.
+        What was signed with a former certificate is sent while its request waits and nothing else was
+        decided in its place.
         """
         spooled, damaged = self.spool.list()
         former = {one.message_id: one for one in spooled if self._is_former(one)}
@@ -127,12 +126,20 @@ class Desk:
         if self.identity is None:
             self.identity = decision.load_identity(self.settings, self.ask_passphrase)
         made = decision.decide(shown.request.approvable(), verdict, reason, self.clock())
-        return self.spool.add(*decision.seal(made, self.identity, self.clock))
+        former = [one for one in self._spooled(shown.request.id) if self._is_former(one)]
+        added = self.spool.add(*decision.seal(made, self.identity, self.clock))
+        for one in former:  # which may be another verdict, and must not come before this one
+            self.spool.remove(one.message_id)
+        return added
 
     def confirm(self, spooled: Sequence[Spooled], timeout: float) -> list[Answer]:
         """Send decisions and wait until the signer's database shows them."""
         confirmer = Confirmer(self.database, self.spool, self.carrier, self.me)
         return confirmer.confirm(spooled, timeout)
+
+    def _spooled(self, request_id: str) -> list[Spooled]:
+        spooled, _ = self.spool.list()
+        return [one for one in spooled if one.decision.request_id == request_id]
 
     def _is_former(self, spooled: Spooled) -> bool:
         """Say whether a decision was signed with a certificate that is not this approver's any more."""

@@ -98,7 +98,7 @@ class Spool:
         return found, damaged
 
     def remove(self, message_id: str) -> None:
-        """Forget a message, since the signer's database shows it."""
+        """Forget a message: the signer's database shows it, or it is not to be sent any more."""
         self.path(message_id).unlink(missing_ok=True)
 
     def _write(self, draft: Path, octets: bytes) -> None:

@@ -11,31 +11,9 @@ from pipeline.approve.confirm import Confirmer
 from pipeline.approve.desk import Desk
 from pipeline.approve.outcome import EXIT, Answer, Result, exit_code
 from pipeline.approve.spool import Spooled
-from pipeline.errors import BrokerUnavailable
-from pipeline.stages import DECIDE
 from pipeline.states import State
+from tests.unit.approve.post import Post, spooled_ids, take
 from tests.unit.approve.world import World, decided, make
-
-
-@dataclass
-class Post:
-    """A broker for tests: ``deliver`` is called with each message; ``down`` says how often it fails."""
-
-    deliver: Callable[[bytes], None] = lambda octets: None
-    down: int = 0
-    sent: list[bytes] = field(default_factory=list)
-    closed: int = 0
-
-    def publish(self, queue: str, octets: bytes) -> None:
-        assert queue == DECIDE.queue
-        if self.down:
-            self.down -= 1
-            raise BrokerUnavailable("no connection")
-        self.sent.append(octets)
-        self.deliver(octets)
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 @dataclass
@@ -62,15 +40,6 @@ def confirm(
         desk.database, desk.spool, Carrier(lambda: post), desk.me, time.monotonic, time.sleep
     )
     return confirmer.confirm(decisions, timeout)
-
-
-def take(world: World, spooled: Spooled) -> None:
-    """Let the signer have a message."""
-    world.receive(spooled)
-
-
-def spooled_ids(desk: Desk) -> list[str]:
-    return [spooled.message_id for spooled in desk.spool.list()[0]]
 
 
 def test_a_decision_that_counts_is_confirmed_and_leaves_the_spool(desk: Desk, world: World) -> None:
@@ -279,45 +248,6 @@ def test_the_next_run_begins_with_what_is_in_the_spool(
     assert [answer.result for answer in answers] == [Result.COUNTED]
     assert damaged == []
     assert later.flush() == ([], [])
-
-
-def test_what_was_signed_with_a_former_certificate_does_not_stand_in_the_way_of_a_decision(
-    desk: Desk, world: World, open_as: Callable[[str], Desk]
-) -> None:
-    request_id = world.add()
-    former = make(desk, request_id)
-    world.renew("approver")
-    later = open_as("approver")
-    later.carrier = Carrier(lambda: Post())  # the signer takes the former certificate no more
-
-    assert later.under_way(request_id) is None
-    (answer,), _ = later.flush(timeout=0)
-    assert answer.result is Result.NOT_CONFIRMED
-    assert "decide anew" in answer.sentence
-
-    anew = make(later, request_id, "reject", "This host is not ours.")
-    assert anew.message_id != former.message_id
-    assert later.under_way(request_id) == anew
-    later.carrier = Carrier(lambda: Post(deliver=lambda octets: take(world, anew)))
-    (answer,) = later.confirm([anew], 10.0)
-    assert answer.result is Result.COUNTED
-
-    later.carrier = Carrier(lambda: Post())
-    assert later.flush(timeout=0) == ([], [])
-    assert spooled_ids(later) == []
-
-
-def test_a_former_certificate_that_the_signer_still_takes_is_as_good(
-    desk: Desk, world: World, open_as: Callable[[str], Desk]
-) -> None:
-    former = make(desk, world.add())
-    world.renew("approver")
-    later = open_as("approver")
-    later.carrier = Carrier(lambda: Post(deliver=lambda octets: take(world, former)))
-
-    answers, _ = later.flush()
-
-    assert [answer.result for answer in answers] == [Result.COUNTED]
 
 
 def test_embedded_nothing_is_published(desk: Desk, world: World) -> None:
