@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from pipeline.actors.patience import first_line, is_infrastructure
 from pipeline.clock import now
@@ -38,11 +39,11 @@ def schedule(jobs: dict[str, tuple[float, Job]]) -> BackgroundScheduler:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     for name, (seconds, job) in jobs.items():
-        # APScheduler's own interval is the shorter one: a job that moved its next run while the
+        # The scheduler's own interval is the shorter one: a job that moved its next run while the
         # scheduler shuts down would wait for it, and be waited for.
         tick = min(seconds, SOON)
         steady = _Steady(name, seconds - tick / 2, job)
-        scheduler.add_job(steady, "interval", seconds=tick, id=name, next_run_time=now())
+        scheduler.add_job(steady, _Every(tick), id=name, next_run_time=now())
     scheduler.start()
     threading.Thread(target=_keep_up, args=[scheduler], name="keep-up", daemon=True).start()
     return scheduler
@@ -58,6 +59,21 @@ def _keep_up(scheduler: BackgroundScheduler) -> None:
             if job.next_run_time > moment + timedelta(seconds=2 * SOON):
                 with suppress(JobLookupError):  # it ends
                     job.modify(next_run_time=moment)
+
+
+class _Every(BaseTrigger):
+    """Each so many seconds, counted from now.
+
+    APScheduler's own interval counts up every run that was missed. After a host was asleep for months,
+    or when its clock was first set after the start, that took all memory.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._interval = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """Return when to run next."""
+        return now + self._interval
 
 
 class _Steady:

@@ -59,6 +59,14 @@ def test_a_job_goes_on_when_the_clock_is_set_back_by_hours(monkeypatch: pytest.M
     scheduler.shutdown()
 
 
+def test_a_jump_of_the_clock_ahead_is_one_run_and_not_all_that_were_missed() -> None:
+    scheduler = schedule({"job": (0.02, lambda: None)})
+    (job,) = scheduler.get_jobs()
+    ahead = job.next_run_time + timedelta(days=20_000)  # a clock that began in 1970
+    assert job.trigger.get_next_fire_time(job.next_run_time, ahead) > ahead
+    scheduler.shutdown()
+
+
 def test_a_job_that_finds_something_out_of_reach_comes_again_before_its_interval_is_over() -> None:
     tries: list[int] = []
     done = threading.Event()
