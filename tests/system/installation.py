@@ -179,9 +179,9 @@ class Installation:
         return self.log.read_text("utf-8", errors="replace")[-20_000:]
 
     def logged(self) -> list[dict[str, Any]]:
-        """Return every JSON line that the processes logged."""
-        lines = self.log.read_text("utf-8", errors="replace").splitlines()
-        found = (re.search(r"\| (\{.*\})$", line) for line in lines)
+        """Return every JSON line that the processes logged; the last one may be half written yet."""
+        whole, _, _ = self.log.read_text("utf-8", errors="replace").rpartition("\n")
+        found = (re.search(r"\| (\{.*\})$", line) for line in whole.splitlines())
         return [json.loads(match[1]) for match in found if match]
 
     def _is_ready(self) -> bool:
