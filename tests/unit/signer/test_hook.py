@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,9 @@ def test_nobody_waits_for_what_a_command_leaves_behind(tmp_path: Path) -> None:
     with pytest.raises(HookFailed, match="longer than 1 seconds"):
         run_command(["/bin/sh", "-c", left, str(out)], TOLD, 1)
     assert time.monotonic() - before < 60
-    os.kill(int(out.read_text()), signal.SIGKILL)
+    # On a slow machine it was ended before it came to that.
+    with suppress(FileNotFoundError, ValueError, ProcessLookupError):
+        os.kill(int(out.read_text()), signal.SIGKILL)
 
 
 def test_a_command_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
