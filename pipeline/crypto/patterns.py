@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.crypto import domains, names
+from pipeline.crypto import domains, names, uris
 from pipeline.crypto.names import Kind, Name
 from pipeline.errors import Refused
 
@@ -63,18 +63,19 @@ class Pattern(msgspec.Struct, frozen=True):
 
     def touches(self, name: Name) -> bool:
         """Return whether the pattern covers the name, or something that the name stands for: a wildcard
-        does for all hosts one label below it (RFC 9525 section 6.3), a URI for itself without query, an
-        e-mail address for every writing of its local part in capital and small letters, since the
-        mailbox is mostly one (RFC 5321 section 2.4).
+        does for all hosts one label below it (RFC 9525 section 6.3), a URI for itself without query and
+        with the path that goes without saying, an e-mail address for every writing of its local part in
+        capital and small letters, since the mailbox is mostly one (RFC 5321 section 2.4).
         """
         if name.kind != self.kind or self.tail or self.network is not None:
             return self.matches(name)
-        if self.head:
-            return name.value.startswith(self.head)
+        if self.kind == "uri":
+            whole = uris.with_path(name.value)
+            if self.head:
+                return whole.startswith(self.head)
+            return uris.with_path(self.text) in (whole, whole.partition("?")[0])
         if name.is_wildcard:
             return self.text.partition(".")[2] == name.value.removeprefix("*.")
-        if self.kind == "uri" and name.value.partition("?")[0] == self.text:
-            return True
         if self.kind == "email":
             return name.value.lower() == self.text.lower()
         return self.matches(name)

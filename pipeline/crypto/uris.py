@@ -27,6 +27,7 @@ _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _PORTS: Final = {"ftp": 21, "http": 80, "https": 443, "ws": 80, "wss": 443}
 """The ports that go without saying, of schemes whose URIs always name a host (RFC 9110 section 4.2):
 browsers find one even in “https:example.com” (WHATWG URL, "special scheme")."""
+_NO_PATH: Final = re.compile(rf"((?:{'|'.join(_PORTS)})://[^/?]+)(\?.*)?")
 _PERCENT: Final = re.compile(r"%(?P<hex>[0-9A-Fa-f]{2})?")
 _NEVER_ENCODED: Final = re.compile(r"[A-Za-z0-9\-._~/\\\x00-\x1f\x7f]")
 
@@ -86,6 +87,13 @@ def around_host(uri: str) -> tuple[str, str, str]:
     if host is None:
         return uri, "", ""
     return uri[: host.start("host")], host["host"], uri[host.end() :]
+
+
+def with_path(uri: str) -> str:
+    """Return a canonical URI with the path “/”, where it has none and its scheme means that one by this
+    (RFC 9110 section 4.2.3)."""
+    without = _NO_PATH.fullmatch(uri)
+    return uri if without is None else f"{without[1]}/{without[2] or ''}"
 
 
 def _authority(text: str, scheme: str, authority: str) -> str:
