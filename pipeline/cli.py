@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.commands.lazy import LazyGroup
+from pipeline.crypto.visible import visible
 from pipeline.errors import HttpcaError, in_words
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def _expected(error: Exception) -> str | None:
 def _of_the_database(error: "DBAPIError") -> str:
     from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
-    said = str(error.orig).strip()
+    # It may quote what somebody wrote into the database, for the eyes of who looks.
+    said = visible(" ".join(str(error.orig).split()))
     if isinstance(error.orig, InsufficientPrivilege):
         return (
             f"the account of this folder may not do that: {said}; docs/install.md says what the"

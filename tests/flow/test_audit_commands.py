@@ -262,3 +262,15 @@ def test_a_new_key_is_made_only_where_there_is_none(
     assert (second.extends, second.origin != first.origin) == (first.size, True)
     for key in ("nonsense", str(signer / "settings.toml")):
         assert run(capsys, "audit", "verify", "--config", signer, "--key", key)[0] == 1
+
+
+def test_who_changes_the_database_cannot_write_what_is_said_of_its_error(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite keeps text that is none, and quotes it when it cannot be read."""
+    issue(world, "a.test")
+    octets = b"\xff\x1b[2JNothing was changed."
+    with world.signer_database.write() as connection:
+        connection.exec_driver_sql("UPDATE requests SET reason = CAST(? AS TEXT)", (octets,))
+    code, _, err = run(capsys, "requests", "list", "--config", world.directory / "signer")
+    assert (code, "\\x1b[2JNothing was changed." in err, "\x1b" in err) == (1, True, False)

@@ -110,7 +110,20 @@ TAMPERINGS = {
         [("INSERT INTO audit_leaves (leaf, entry, hash) SELECT 605, -1, hash FROM audit_leaves"
          " WHERE leaf = 50")],
         {"leaf-inserted"},
-        "from 605 on",
+        "from leaf 605 on",
+    ),
+    "inserts an entry before the first leaf": (
+        [("INSERT INTO audit (id, at, event, details)"
+          " SELECT -1, at, event, details FROM audit WHERE id = 50"),
+         "INSERT INTO audit_leaves SELECT -1, -1, hash FROM audit_leaves WHERE leaf = 49"],
+        {"leaf-inserted"},
+        "from leaf -1 on",
+    ),
+    "calls an entry a fork that never was": (
+        [("UPDATE audit SET event = 'audit-forked', at = 'infinity',"
+          """ details = '{"kept_size": 1, "kept_root": ""}' WHERE id = 50""")],
+        {"changed"},
+        "entry 50 ",
     ),
     "flips the hash of a leaf": (
         [("UPDATE audit_leaves SET hash = (SELECT hash FROM audit_leaves WHERE leaf = 599)"
@@ -198,12 +211,42 @@ def test_it_is_found_out_when_somebody(name: str, log: Log) -> None:
     with log.database.engine.connect() as connection:
         unlock(connection)
         for statement in statements:
-            assert connection.execute(text(statement)).rowcount != 0
+            assert connection.exec_driver_sql(statement).rowcount != 0
         report = log.verify(Within(log.database, connection))
         connection.rollback()
 
     assert kinds(report) == expected
     assert any(names in finding.sentence for finding in report.findings)
+
+
+# SQLite keeps in any column whatever somebody writes there.
+OTHER_KINDS = {
+    "a leaf's hash is text": ("UPDATE audit_leaves SET hash = 'x' WHERE leaf = 50", "changed"),
+    "a leaf's hash is a number": ("UPDATE audit_leaves SET hash = 7 WHERE leaf = 50", "changed"),
+    "the head's size is text": ("UPDATE audit_head SET size = 'x'", "head"),
+    "the head's edge is text": ("UPDATE audit_head SET edge = 'x'", "head"),
+    "a checkpoint is no text": ("UPDATE audit_checkpoints SET note = x'00'", "checkpoint"),
+    "a certificate is text": ("UPDATE certificates SET certificate = 'x'", "certificate-changed"),
+    "details are no UTF-8": ("UPDATE audit SET details = x'ff' WHERE id = 50", "changed"),
+    "an event is no UTF-8": (
+        "UPDATE audit SET event = CAST(x'ff' AS TEXT) WHERE id = 50",
+        "changed",
+    ),
+    "a time is no UTF-8": ("UPDATE audit SET at = x'ff' WHERE id = 50", "changed"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS, ids=hyphens)
+def test_it_is_found_out_that(name: str, log: Log) -> None:
+    if log.database.dialect != "sqlite":
+        return  # PostgreSQL refuses all of these
+    statement, expected = OTHER_KINDS[name]
+    with log.database.engine.connect() as connection:
+        unlock(connection)
+        connection.exec_driver_sql(statement)
+        report = log.verify(Within(log.database, connection))
+        connection.rollback()
+    assert kinds(report) == {expected}
 
 
 def test_it_is_found_out_when_an_entry_tells_of_two_certificates(log: Log) -> None:

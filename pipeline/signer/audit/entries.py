@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 import rfc8785
-from sqlalchemy import ColumnElement, String, Text, case, cast, func, type_coerce
+from sqlalchemy import ColumnElement, Connection, String, Text, case, cast, func, type_coerce
 
 from pipeline.errors import HttpcaError
 from pipeline.signer.tables import audit
@@ -42,6 +42,14 @@ def columns(dialect: str) -> list[ColumnElement[Any]]:
         type_coerce(request, String).label("request"),
         details.label("text"),
     ]
+
+
+def read_any_text(connection: Connection) -> None:
+    """Let a connection read what is no UTF-8, which SQLite keeps as text like all else: with its octets
+    written out."""
+    opened = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite" and opened is not None:
+        opened.text_factory = lambda octets: octets.decode("utf-8", "backslashreplace")
 
 
 def canonical(entry: int, moment: str, event: str, request_id: str | None, details: str) -> bytes:

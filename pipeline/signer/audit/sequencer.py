@@ -45,6 +45,8 @@ def read_head(connection: Connection) -> Head:
     row = connection.execute(select(tree.head)).one_or_none()
     if row is None:
         return Head(Edge(), 0)
+    if not (type(row.size) is type(row.highest) is int and type(row.edge) is bytes):
+        raise ValueError("these are no numbers and no hashes")  # SQLite keeps anything there
     return Head(Edge.read(row.size, row.edge), row.highest)
 
 

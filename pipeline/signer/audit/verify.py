@@ -8,7 +8,7 @@ between which entries that was.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from pipeline.crypto import checkpoint
 from pipeline.crypto.checkpoint import Signed
@@ -16,7 +16,7 @@ from pipeline.crypto.merkle import Edge, leaf_hash
 from pipeline.crypto.note import NoteRefused, Verifier
 from pipeline.database.engine import AnyRow, Database
 from pipeline.signer.audit import issuances
-from pipeline.signer.audit.entries import UnreadableEntry, canonical, columns
+from pipeline.signer.audit.entries import UnreadableEntry, canonical, columns, read_any_text
 from pipeline.signer.audit.findings import Report
 from pipeline.signer.audit.sequencer import STORED_LEVELS, Head, read_head
 from pipeline.signer.tables import audit, tree
@@ -35,6 +35,7 @@ def verify(database: Database, trusted: Sequence[Verifier], kept: Iterable[Sourc
     """
     report = Report()
     with database.snapshot() as connection:
+        read_any_text(connection)
         sources = [*kept, *_signed(connection, trusted, report)]
         head = _head(connection, report)
         report.size, report.root = head.edge.size, head.edge.root.hex()
@@ -71,6 +72,7 @@ class _Walk:
                 self._check_entry(row)
                 if row.leaf > place:
                     self._missing(place, row.leaf)
+                self.whole = self.whole and type(row.hash) is bytes  # else it was found already
                 if self.whole:
                     self._grow(row.hash)
                 place = row.leaf + 1
@@ -158,7 +160,7 @@ def _signed(
     for row in connection.execute(query).all():
         where = f"checkpoint {row.id} in the database"
         try:
-            signed = checkpoint.read(row.note, trusted)
+            signed = checkpoint.read(str(row.note), trusted)
         except NoteRefused as error:
             report.found("checkpoint", f"{where} is not to be believed: {error}")
             continue
@@ -177,13 +179,14 @@ def _head(connection: Connection, report: Report) -> Head:
 
 
 def _outside(connection: Connection, report: Report) -> None:
-    """Look for leaves beyond the head, and for entries that no sequencer will ever look at."""
+    """Look for leaves outside of the tree, and for entries that no sequencer will ever look at."""
     size = select(func.coalesce(func.max(tree.head.c.size), 0)).scalar_subquery()
-    beyond = select(func.count(), func.min(tree.leaves.c.leaf)).where(tree.leaves.c.leaf >= size)
+    outside = or_(tree.leaves.c.leaf >= size, tree.leaves.c.leaf < 0)
+    beyond = select(func.count(), func.min(tree.leaves.c.leaf)).where(outside)
     count, first = connection.execute(beyond).one()
     if count:
         report.found(
-            "leaf-inserted", f"{count} leaves are beyond the head of the tree, from {first} on"
+            "leaf-inserted", f"{count} leaves are outside of the tree, from leaf {first} on"
         )
     highest = select(func.coalesce(func.max(tree.head.c.highest), 0)).scalar_subquery()
     gap = (
