@@ -1,9 +1,9 @@
-"""Read a file that must be its owner's alone: a private key that others can read is no secret."""
+"""Files that must be their owner's alone: a private key that others can read is no secret."""
 
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from pipeline.errors import SettingsError
 
@@ -27,3 +27,24 @@ def read(path: Path) -> bytes:
             )
             raise SettingsError(path, "", problem)
         return file.read()
+
+
+def create(path: Path) -> IO[bytes]:
+    """Open a new file that only its owner can read.
+
+    Raises:
+        FileExistsError: there is one already; nothing is ever overwritten.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    give_to_owner_of(path.parent, descriptor)
+    return os.fdopen(descriptor, "wb")
+
+
+def give_to_owner_of(folder: Path, descriptor: int) -> None:
+    """When root writes into the folder of a service's account, let what is open belong to that account.
+
+    Never by a name: the account could put a link there, and be given what it leads to.
+    """
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

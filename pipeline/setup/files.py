@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from pipeline.crypto import private_file
+
 
 def folder(path: Path) -> Path:
     """Make a folder that only its owner can enter, and return it."""
@@ -20,13 +22,12 @@ def folder(path: Path) -> Path:
 
 
 def write(path: Path, octets: bytes) -> None:
-    """Write a new file that only its owner can read.
+    """Write a new file that only its owner can read: when root writes, the owner of the folder.
 
     Raises:
         FileExistsError: there is one already; nothing is ever overwritten.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with private_file.create(path) as file:
         file.write(octets)
         file.flush()
         os.fsync(file.fileno())
@@ -43,11 +44,13 @@ def write_key(path: Path, key: Ed25519PrivateKey, passphrase: bytes | None = Non
     write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection))
 
 
-def give_to_owner_of_folder(path: Path) -> None:
-    """When root writes into the folder of a service's account, let the file belong to that account."""
-    if os.geteuid() == 0:
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid)
+def give_folder_to_owner(path: Path) -> None:
+    """When root makes a folder in that of a service's account, let it belong to that account."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        private_file.give_to_owner_of(path.parent, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(path: Path) -> None:

@@ -169,7 +169,6 @@ def _trust(
             folder.mkdir(mode=0o700, parents=True)
             files.write_certificate(folder / "message-ca.pem", authority.certificate)
         files.write_certificate(folder / name, certificate)
-        files.give_to_owner_of_folder(folder / name)
         files.sync_folder(folder)
         made.append(folder / name)
     return made
@@ -181,8 +180,6 @@ def _put(own: Path, issued: Issued, passphrase: bytes | None) -> list[Path]:
     key, certificate = own / f".{KEY}.{tag}", own / f".{CERTIFICATE}.{tag}"
     files.write_key(key, issued.key, passphrase)
     files.write_certificate(certificate, issued.certificate)
-    for path in (key, certificate):
-        files.give_to_owner_of_folder(path)
     key.replace(own / KEY)
     certificate.replace(own / CERTIFICATE)
     files.sync_folder(own)
@@ -192,7 +189,7 @@ def _put(own: Path, issued: Issued, passphrase: bytes | None) -> list[Path]:
 def _revoke(folder: Path, found: Found) -> Path:
     if not folder.exists():
         files.folder(folder)
-        files.give_to_owner_of_folder(folder)
+        files.give_folder_to_owner(folder)
     # By its fingerprint, so that a later one of the same name finds room.
     target = folder / f"{found.file.stem.partition('.')[0]}.{found.fingerprint[:16]}.pem"
     found.file.replace(target)

@@ -34,7 +34,6 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "ec:P-384": ec.SECP384R1(),
     "ec:P-521": ec.SECP521R1(),
 }
-_OWNER_ONLY: Final = 0o600
 _ENCRYPTED: Final = b"ENCRYPTED"
 """In the first line of an encrypted key, be it PKCS #8 or the older form of OpenSSL."""
 
@@ -131,15 +130,14 @@ def save(path: Path, key: FileKey, passphrase: bytes | None) -> None:
         BestAvailableEncryption(passphrase) if passphrase else NoEncryption(),
     )
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with private_file.create(partial) as file:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
         os.link(partial, path)  # Unlike a rename, it fails when the name is taken.
     finally:
-        partial.unlink()
+        partial.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
