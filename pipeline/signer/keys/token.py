@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import pkcs11
 import structlog
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import Hash
@@ -82,7 +83,8 @@ class TokenKey:
         """Return the signature over TBS bytes; a session that was lost is opened again, once.
 
         Raises:
-            KeyUnavailable: the token is out of reach, or has another key here than before.
+            KeyUnavailable: the token is out of reach, has another key here than before, or signs
+                wrongly.
         """
         with self._module.lock:
             try:
@@ -109,10 +111,19 @@ class TokenKey:
         assert digest is not None  # noqa: S101 - only Ed25519 has none
         if self.kind in _RSA:
             mechanism = _RSA_MECHANISMS[digest.name]
-            return self._private.sign(tbs, mechanism=mechanism)
-        hashed = Hash(digest)
-        hashed.update(tbs)
-        return _as_der(self._private.sign(hashed.finalize(), mechanism=Mechanism.ECDSA))
+            signature = self._private.sign(tbs, mechanism=mechanism)
+        else:
+            hashed = Hash(digest)
+            hashed.update(tbs)
+            raw = self._private.sign(hashed.finalize(), mechanism=Mechanism.ECDSA)
+            signature = _as_der(raw)
+        # A token that signs wrongly would make every request fail, as if it were the request's fault.
+        if not _is_signature(self.public_key, signature, tbs, digest):
+            raise TokenRefused(
+                f"what the token signs with the private key {self._uri.key} is no signature of its"
+                f" public key {self._uri.key}"
+            )
+        return signature
 
     def _find(self, session: Session) -> SignMixin:
         found = _one(session, self._uri, ObjectClass.PRIVATE_KEY)
@@ -192,6 +203,21 @@ def _public_key(session: Session, uri: KeyUri) -> CertificateIssuerPublicKeyType
         if isinstance(key, ec.EllipticCurvePublicKey):
             return key
     raise TokenRefused(f"the key {uri.key} is neither RSA nor on a curve; allowed are {KINDS}")
+
+
+def _is_signature(
+    key: CertificateIssuerPublicKeyTypes, signature: bytes, tbs: bytes, digest: SignatureHash
+) -> bool:
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, tbs, ec.ECDSA(digest))
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, tbs, padding.PKCS1v15(), digest)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _as_der(signature: bytes) -> bytes:

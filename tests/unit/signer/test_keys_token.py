@@ -20,7 +20,7 @@ from pipeline.errors import KeyUnavailable, SettingsError
 from pipeline.signer.keys import SigningKey, TokenRefused
 from pipeline.signer.keys.load import load_key
 from pipeline.signer.keys.module import module_at
-from pipeline.signer.keys.token import TokenKey, generate
+from pipeline.signer.keys.token import TokenKey, _as_der, generate
 from pipeline.signer.keys.uri import KeyUri
 from tests.factories import write
 from tests.servers import SoftHsm
@@ -183,6 +183,35 @@ def test_another_key_in_its_place_never_signs(token: Token) -> None:
     for _ in range(2):
         with pytest.raises(KeyUnavailable, match="another key labelled 'issuing' than at our"):
             key.sign(b"tbs")
+
+
+@pytest.mark.parametrize("kind", ["ec:P-256", "rsa:2048"])
+def test_a_private_key_beside_the_public_one_of_another_signs_nothing(
+    token: Token, kind: str
+) -> None:
+    """It is the token's fault, and no request's."""
+    uri = token()
+    generate(uri, PIN, kind)
+    generate(KeyUri.parse(str(uri).replace("issuing", "other")), PIN, kind)
+    session = session_of(uri)
+    wanted = {Attribute.LABEL: "issuing", Attribute.CLASS: ObjectClass.PUBLIC_KEY}
+    (public,) = session.get_objects(wanted)
+    public.destroy()
+    (other,) = session.get_objects({**wanted, Attribute.LABEL: "other"})
+    other[Attribute.LABEL] = "issuing"
+    key = TokenKey(uri, PIN)
+    with pytest.raises(KeyUnavailable, match="labelled 'issuing' is no signature of its public"):
+        key.sign(b"tbs")
+
+
+def test_what_a_token_writes_in_another_form_is_no_signature(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = generate(token(), PIN, "ec:P-256")
+    # As when r and s come in DER already.
+    monkeypatch.setattr(f"{_as_der.__module__}._as_der", lambda raw: _as_der(_as_der(raw)))
+    with pytest.raises(KeyUnavailable, match="is no signature"):
+        key.sign(b"tbs")
 
 
 def test_a_pin_that_was_refused_is_not_tried_again(token: Token, softhsm: SoftHsm) -> None:
