@@ -58,10 +58,16 @@ def reconcile(held: TextIO, directory: Path, as_json: bool) -> None:
     issuers = load_issuers(load_signer(directory), directory, now, signs=False)
     with signer_database(directory) as database:
         done = imports.reconcile(database, issuers, held, operator(), now())
-        resumed = imports.end_suspension(database, operator(), now())
+        resumed = operate.resume_after_restore(database, operator(), now())
+        with database.read() as connection:
+            suspended = operate.suspended(connection)
     said = [f"{count:7} {what}" for what, count in sorted(done.items())]
-    said.append("Signing goes on." if resumed else "Signing was not suspended.")
-    answer(as_json, {"done": dict(done), "resumed": resumed}, "\n".join(said))
+    if suspended:
+        said.append("Signing stays suspended, as an operator wanted it: httpca signer resume.")
+    else:
+        said.append("Signing goes on." if resumed else "Signing was not suspended.")
+    found = {"done": dict(done), "resumed": resumed and not suspended, "suspended": suspended}
+    answer(as_json, found, "\n".join(said))
 
 
 @signer.command()

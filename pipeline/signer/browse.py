@@ -13,7 +13,6 @@ from pipeline.signer.tables import (
     decisions,
     requests,
     submissions,
-    switches,
 )
 from pipeline.states import SIGNER_STATES, State
 
@@ -90,9 +89,3 @@ def decisions_by(database: Database, approver: str) -> Sequence[AnyRow]:
     )
     with database.read() as connection:
         return connection.execute(query).all()
-
-
-def switch(database: Database, name: str) -> AnyRow | None:
-    """Return an operators' switch, if it was ever set."""
-    with database.read() as connection:
-        return connection.execute(select(switches).where(switches.c.name == name)).one_or_none()

@@ -21,7 +21,11 @@ from pipeline.states import State
 log = structlog.get_logger(__name__)
 
 SUSPENDED: Final = "signing-suspended"
-"""The switch that stops `sign`."""
+"""The switch by which an operator stops `sign`."""
+
+RESTORED: Final = "signer-restored"
+"""The switch that stops `sign` until a restored signer has learnt what it did. It is one of its own, so
+that `reconcile` ends no suspension that an operator has another reason for."""
 
 LONGEST_REASON: Final = 2000
 """Characters of a reason, as in ``pipeline.messages.Outcome``."""
@@ -85,16 +89,22 @@ def suspend(database: Database, reason: str, operator: str, now: datetime) -> bo
     Raises:
         NotPossible: the reason cannot be one.
     """
-    return _switch(database, True, reason, operator, now)
+    return _switch(database, SUSPENDED, True, reason, operator, now)
 
 
 def resume(database: Database, reason: str, operator: str, now: datetime) -> bool:
-    """Let signing go on; return False when it was not stopped.
+    """Let signing go on, whatever stopped it; return False when it was not stopped.
 
     Raises:
         NotPossible: the reason cannot be one.
     """
-    return _switch(database, False, reason, operator, now)
+    ended = [_switch(database, one, False, reason, operator, now) for one in (SUSPENDED, RESTORED)]
+    return any(ended)
+
+
+def resume_after_restore(database: Database, operator: str, now: datetime) -> bool:
+    """End what a restore began, and nothing else; return False when there is nothing to end."""
+    return _switch(database, RESTORED, False, "reconciled with the web side", operator, now)
 
 
 def suspend_after_restore(database: Database, evidence: str, now: datetime) -> None:
@@ -103,12 +113,12 @@ def suspend_after_restore(database: Database, evidence: str, now: datetime) -> N
     ``evidence`` says by what that is known.
     """
     reason = f"{evidence}, and this database does not know it: run httpca signer reconcile"
-    if _switch(database, True, reason, "signer", now):
+    if _switch(database, RESTORED, True, reason, "signer", now):
         log.error("database-is-older", evidence=evidence, remedy="httpca signer reconcile")
 
 
-IS_SUSPENDED: Final = select(switches.c.on).where(switches.c.name == SUSPENDED).scalar_subquery()
-"""Whether signing is stopped, for a statement that asks for more; NULL when it never was."""
+IS_SUSPENDED: Final = select(switches.c.on).where(switches.c.on).limit(1).scalar_subquery()
+"""Whether signing is stopped, for a statement that asks for more; NULL when it is not."""
 
 
 def suspended(connection: Connection) -> bool:
@@ -160,11 +170,14 @@ def _move(
             raise NotPossible(f"request {request_id} was changed meanwhile; look at it again")
 
 
-def _switch(database: Database, on: bool, reason: str, operator: str, now: datetime) -> bool:
+def _switch(
+    database: Database, name: str, on: bool, reason: str, operator: str, now: datetime
+) -> bool:
     check_reason(reason)
-    row = {"name": SUSPENDED, "on": on, "by": operator, "reason": reason, "changed_at": now}
+    row = {"name": name, "on": on, "by": operator, "reason": reason, "changed_at": now}
     with database.write() as connection:
-        if suspended(connection) is on:
+        was_on = connection.scalar(select(switches.c.on).where(switches.c.name == name))
+        if bool(was_on) is on:
             return False
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         connection.execute(

@@ -40,7 +40,7 @@ from pipeline.messages import (
     Sentence,
     Time,
 )
-from pipeline.signer import issued_names, operate
+from pipeline.signer import issued_names
 from pipeline.signer.issuers import Issuers
 from pipeline.signer.tables import audit, certificates, ledger, requests, submissions, tbs
 from pipeline.states import FINAL, State
@@ -94,11 +94,6 @@ def reconcile(
     with database.write() as connection:
         record(connection, audit, "reconciled", {"operator": operator, **done}, now)
     return done
-
-
-def end_suspension(database: Database, operator: str, now: datetime) -> bool:
-    """Let signing go on after everything was imported; return whether it was suspended."""
-    return operate.resume(database, "reconciled with the web side", operator, now)
 
 
 def _import_surely(database: Database, issuers: Issuers, held: Held, now: datetime) -> str:

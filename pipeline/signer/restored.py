@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.sql.dml import UpdateBase
 
 from pipeline.database.statements import entry
-from pipeline.signer.operate import SUSPENDED
+from pipeline.signer.operate import RESTORED
 from pipeline.signer.tables import audit, switches
 
 
@@ -20,7 +20,7 @@ def suspend(made_at: datetime, operator: str, now: datetime) -> list[UpdateBase]
         f"restored from the backup of {made_at:%Y-%m-%d %H:%M:%S} UTC: run httpca signer reconcile"
     )
     switch = {
-        "name": SUSPENDED,
+        "name": RESTORED,
         "on": True,
         "by": operator,
         "reason": reason,
@@ -28,7 +28,7 @@ def suspend(made_at: datetime, operator: str, now: datetime) -> list[UpdateBase]
     }
     details = {"operator": operator, "made_at": made_at.isoformat()}
     return [
-        delete(switches).where(switches.c.name == SUSPENDED),
+        delete(switches).where(switches.c.name == RESTORED),
         insert(switches).values(switch),
         entry(audit, "restored", details, now),
         entry(audit, "signing-suspended", {"operator": operator, "reason": reason}, now),

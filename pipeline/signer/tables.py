@@ -156,7 +156,7 @@ switches: Final = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("changed_at", UtcDateTime, nullable=False),
 )
-"""Operators' switches; ``signing-suspended`` stops `sign`."""
+"""Switches that stop `sign`: an operator's, and that of a restore (``pipeline.signer.operate``)."""
 
 tries: Final = tries_table(metadata)
 """Submissions without a row in ``requests`` yet, and decisions, that may have killed a worker."""

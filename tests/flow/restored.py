@@ -8,7 +8,7 @@ from pipeline.database.engine import Database
 from pipeline.run.signer_side import open_signer_side
 from pipeline.signer import operate
 from pipeline.signer import tables as signer_tables
-from pipeline.signer.reconcile import end_suspension, reconcile
+from pipeline.signer.reconcile import reconcile
 from pipeline.web.export import lines
 from tests.flow.audit_log import lock, unlock
 from tests.flow.world import World
@@ -56,7 +56,7 @@ def learn(world: World) -> dict[str, int]:
     exported = list(lines(world.web_database))
     issuers = world.signer.issuers
     done = reconcile(world.signer_database, issuers, exported, "operator", world.time())
-    end_suspension(world.signer_database, "operator", world.time())
+    operate.resume_after_restore(world.signer_database, "operator", world.time())
     return dict(done)
 
 

@@ -73,6 +73,33 @@ def test_a_restore_is_noticed_by_what_the_web_side_has_heard(world: World) -> No
     assert world.states(waiting) == ("issued", "issued")
 
 
+def test_to_learn_ends_no_suspension_that_an_operator_wanted(world: World) -> None:
+    """The key may have been seen: that is not known to be untrue because the database was older."""
+    backup = back_up(world.signer_database)
+    world.submit("after.test", run=True)
+    restore(world.signer_database, backup)
+    operate.suspend(world.signer_database, "the key was seen", "operator", world.time())
+    start_signer(world)
+
+    learn(world)
+    late = world.submit("late.test", run=True)
+    settle(world)
+    assert is_suspended(world)
+    assert world.states(late) == ("waiting_for_signature", "waiting_for_signature")
+
+    operate.resume(world.signer_database, "it was not", "operator", world.time())
+    settle(world)
+    assert world.states(late) == ("issued", "issued")
+
+
+def test_an_operator_who_lets_signing_go_on_ends_both_suspensions(world: World) -> None:
+    operate.suspend(world.signer_database, "the key was seen", "operator", world.time())
+    operate.suspend_after_restore(world.signer_database, "evidence", world.time())
+    assert operate.resume(world.signer_database, "all is known", "operator", world.time())
+    assert not is_suspended(world)
+    assert not operate.resume(world.signer_database, "again", "operator", world.time())
+
+
 def test_a_signer_that_knows_what_it_signed_last_is_not_suspended(world: World) -> None:
     world.submit("host.test", run=True)
 

@@ -8,6 +8,7 @@ from sqlalchemy import insert
 
 from pipeline.cli import main
 from pipeline.database.engine import open_database
+from pipeline.signer.operate import suspend_after_restore
 from pipeline.signer.tables import decisions
 from settings.signer import load_signer
 from tests.factories import NOW
@@ -65,13 +66,19 @@ def test_signing_stays_suspended_after_an_export_that_breaks_off(
     home: Path, tmp_path: Path, capsys: Output
 ) -> None:
     held, config = tmp_path / "held.jsonl", ["--config", str(home / "signer")]
-    assert main(["signer", "suspend", *config]) == 0
+    database = open_database(load_signer(home / "signer").database)
+    suspend_after_restore(database, "a test says", NOW)
+    database.dispose()
     held.touch()
     assert main(["signer", "reconcile", str(held), *config]) == 1
     assert "has 0 lines without the line that ends it" in capsys.readouterr().err
     held.write_text('{"end": 0}\n')
     assert main(["signer", "reconcile", str(held), *config]) == 0
     assert "Signing goes on." in capsys.readouterr().out
+
+    assert main(["signer", "suspend", *config]) == 0
+    assert main(["signer", "reconcile", str(held), *config]) == 0
+    assert "Signing stays suspended, as an operator wanted it" in capsys.readouterr().out
 
 
 def test_the_audit_names_the_user_behind_sudo(
