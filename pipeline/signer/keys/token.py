@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pkcs11
 import structlog
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -194,14 +194,18 @@ def _one(session: Session, uri: KeyUri, kind: ObjectClass) -> Object:
 
 def _public_key(session: Session, uri: KeyUri) -> CertificateIssuerPublicKeyTypes:
     found = _one(session, uri, ObjectClass.PUBLIC_KEY)
-    if isinstance(found, pkcs11.PublicKey) and found.key_type is KeyType.RSA:
-        exponent = int.from_bytes(found[Attribute.PUBLIC_EXPONENT], "big")
-        modulus = int.from_bytes(found[Attribute.MODULUS], "big")
-        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    if isinstance(found, pkcs11.PublicKey) and found.key_type is KeyType.EC:
-        key = load_der_public_key(encode_ec_public_key(found))
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            return key
+    try:
+        if isinstance(found, pkcs11.PublicKey) and found.key_type is KeyType.RSA:
+            exponent = int.from_bytes(found[Attribute.PUBLIC_EXPONENT], "big")
+            modulus = int.from_bytes(found[Attribute.MODULUS], "big")
+            return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+        if isinstance(found, pkcs11.PublicKey) and found.key_type is KeyType.EC:
+            key = load_der_public_key(encode_ec_public_key(found))
+            if isinstance(key, ec.EllipticCurvePublicKey):
+                return key
+    except (ValueError, UnsupportedAlgorithm) as error:  # the library knows no such curve, or point
+        problem = f"the public key {uri.key} cannot be read ({error})"
+        raise TokenRefused(f"{problem}; a CA key in a token is one of {KINDS}") from error
     raise TokenRefused(f"the key {uri.key} is neither RSA nor on a curve; allowed are {KINDS}")
 
 

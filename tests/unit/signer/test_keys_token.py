@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pkcs11 import Attribute, KeyType, ObjectClass
+from pkcs11.util.ec import encode_named_curve_parameters
 
 from pipeline.errors import KeyUnavailable, SettingsError
 from pipeline.signer.keys import SigningKey, TokenRefused
@@ -275,6 +276,42 @@ def test_what_is_wrong_is_refused_with_a_sentence(
     with pytest.raises(SettingsError, match=problem) as caught:
         load_key(change(str(uri)), f"file:{write(pin, 'pin')}", Path("/"))
     assert pin not in str(caught.value)
+
+
+@pytest.mark.parametrize("point", [b"", b"\x04\x41\x04" + b"\1" * 64])
+def test_a_public_key_that_is_none_is_refused_with_a_sentence(token: Token, point: bytes) -> None:
+    uri = token()
+    key = generate(uri, PIN, "ec:P-256")
+    session = session_of(uri)
+    (public,) = session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})
+    curve = public[Attribute.EC_PARAMS]
+    public.destroy()
+    session.create_object(
+        {
+            Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+            Attribute.KEY_TYPE: KeyType.EC,
+            Attribute.LABEL: "issuing",
+            Attribute.EC_PARAMS: curve,
+            Attribute.EC_POINT: point,
+            Attribute.TOKEN: True,
+        }
+    )
+    module_at(MODULE).begin_anew()
+    with pytest.raises(SettingsError, match="public key labelled 'issuing' cannot be read"):
+        load_key(str(uri), f"file:{write(PIN, 'pin')}", Path("/"))
+    with pytest.raises(KeyUnavailable, match="cannot be read"):  # and no request fails for it
+        key.sign(b"tbs")
+
+
+def test_a_curve_that_the_library_does_not_know_is_refused_with_a_sentence(token: Token) -> None:
+    uri = token()
+    session = session_of(uri)
+    curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp160r1")}
+    parameters = session.create_domain_parameters(KeyType.EC, curve, local=True)
+    parameters.generate_keypair(label="issuing", store=True)
+    module_at(MODULE).begin_anew()
+    with pytest.raises(SettingsError, match=r"cannot be read \(.*is not supported\)"):
+        load_key(str(uri), f"file:{write(PIN, 'pin')}", Path("/"))
 
 
 def test_settings_name_a_key_in_a_token_and_where_its_pin_is(token: Token) -> None:
