@@ -3,6 +3,7 @@
 0 done, 1 failed, 2 usage, 3 not found, 4 already decided otherwise, 5 sent but not confirmed in time.
 """
 
+import resource
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -80,6 +81,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    _dump_no_memory()
     try:
         code = cli.main(arguments, prog_name="httpca", standalone_mode=False)
     except click.ClickException as error:
@@ -93,6 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _failed(sentence)
     return code if isinstance(code, int) else 0
+
+
+def _dump_no_memory() -> None:
+    """Keep the system from writing the memory of a process that crashes, as a PKCS #11 module may make
+    it, to a file: there are keys, passphrases and PINs in it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _failed(sentence: str) -> int:

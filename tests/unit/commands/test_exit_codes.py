@@ -117,3 +117,18 @@ def test_a_closed_pipe_is_no_traceback(ready: Path) -> None:
             cwd=Path(cli.__file__).parent.parent,
         )
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_process_that_crashes_writes_no_memory_with_keys_in_it_to_a_file() -> None:
+    script = """
+import resource
+from pipeline.cli import main
+_, most = resource.getrlimit(resource.RLIMIT_CORE)
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+main(["--version"])
+print(resource.getrlimit(resource.RLIMIT_CORE)[0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0"
