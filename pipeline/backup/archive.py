@@ -16,6 +16,7 @@ from typing import IO, Final
 from pipeline.backup import manifest as manifests
 from pipeline.backup.errors import BackupError
 from pipeline.backup.manifest import Content, Manifest
+from pipeline.setup.files import sync_folder
 
 MANIFEST: Final = "manifest.json"
 MANIFEST_DIGEST: Final = "manifest.sha256"
@@ -43,17 +44,13 @@ def content_of(octets: bytes) -> Content:
 
 
 def write(target: Path, manifest: Manifest, files: Mapping[str, bytes], dump: Path | None) -> None:
-    """Write a backup to a new file that only its owner can read.
+    """Write a backup to a new file that only its owner can read, on the disk before we go on.
 
     Raises:
-        BackupError: there is such a file already.
+        FileExistsError: there is such a file already.
     """
-    try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise BackupError(f"{target} is there already; name a new file") from error
-    try:
-        with os.fdopen(descriptor, "wb") as raw, tarfile.open(fileobj=raw, mode="w") as tar:
+    with _private(target) as raw:
+        with tarfile.open(fileobj=raw, mode="w") as tar:
             stated = manifests.encode(manifest)
             _add(tar, MANIFEST, stated)
             _add(tar, MANIFEST_DIGEST, hashlib.sha256(stated).hexdigest().encode())
@@ -62,12 +59,22 @@ def write(target: Path, manifest: Manifest, files: Mapping[str, bytes], dump: Pa
             if dump is not None:
                 with dump.open("rb") as file:
                     _add_file(tar, DATABASE, file, dump.stat().st_size)
-            tar.close()
-            raw.flush()
-            os.fsync(raw.fileno())
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+        raw.flush()
+        os.fsync(raw.fileno())
+
+
+def put(written: Path, target: Path) -> None:
+    """Give a backup, which lies beside it on the same disk, its name: it is there whole, or not at all.
+
+    Raises:
+        BackupError: there is such a file already.
+    """
+    try:
+        with _private(target):  # nobody else takes the name now
+            written.replace(target)
+    except FileExistsError as error:
+        raise BackupError(f"{target} is there already; name a new file") from error
+    sync_folder(target.parent)
 
 
 def unpack(file: Path, staging: Path | None = None) -> Manifest:

@@ -4,7 +4,6 @@ Everything is checked before anything is written, nothing is ever overwritten, a
 last: so no process starts from it before its database is there.
 """
 
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from pipeline.backup.errors import BackupError
 from pipeline.backup.manifest import DatabaseContent, Manifest
 from pipeline.database.engine import open_database
 from pipeline.database.migrate import Side, knows
+from pipeline.setup.files import sync_folder
 
 Then = Callable[[Manifest], Sequence[UpdateBase]]
 """What is to be done in the restored database before anybody sees it."""
@@ -62,7 +62,7 @@ def restore(wanted: Wanted, locate: Locate, then: Then) -> Manifest:
             raise BackupError(f"{wanted.file} has no database; restore the whole of it")
         if not wanted.database_only:
             source.rename(directory)
-            _sync(directory.parent)
+            sync_folder(directory.parent)
     return manifest
 
 
@@ -128,12 +128,3 @@ def _staging(directory: Path) -> Iterator[Path]:
         yield staging
     finally:
         shutil.rmtree(staging)
-
-
-def _sync(folder: Path) -> None:
-    """Wait until the disk knows a folder's entries."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

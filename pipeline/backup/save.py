@@ -50,7 +50,9 @@ def save(
             plain_keys=folder.plain_keys(files),
             database=found,
         )
-        archive.write(target, stated, files, dumped)
+        written = Path(scratch, "backup")
+        archive.write(written, stated, files, dumped)
+        archive.put(written, target)
     return stated
 
 

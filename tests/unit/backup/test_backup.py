@@ -5,6 +5,8 @@ import stat
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from pipeline.cli import main
 from tests.unit.backup.losses import Output, back_up
 
@@ -34,6 +36,22 @@ def test_a_backup_is_never_overwritten(ca: Path, capsys: Output) -> None:
     assert main(["backup", str(file), "--config", str(ca / "signer")]) == 1
     assert "name a new file" in capsys.readouterr().err
     assert file.read_bytes() == before
+
+
+def test_a_backup_that_was_cut_off_does_not_have_its_name(
+    ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever kills it, or a host that goes down, leaves nothing that looks like a backup."""
+    file = ca.parent / "signer.tar"
+    seen = []
+
+    def fsync(_descriptor: int) -> None:
+        seen.append(file.exists())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert back_up(ca) == file
+    assert seen[0] is False, "it is on the disk before it has its name"
+    assert seen[-1] is True, "and so is its name"
 
 
 def test_a_backup_of_a_folder_does_not_go_into_it(ca: Path, capsys: Output) -> None:
