@@ -134,7 +134,8 @@ def _run(name: str, command: list[str], url: str) -> None:
 
 
 def _environment(url: str) -> dict[str, str]:
-    password = make_url(url).password if url else None
+    parts = make_url(url) if url else None
+    password = (parts.password or parts.query.get("password")) if parts is not None else None
     return {**os.environ, "LC_ALL": "C", "PGAPPNAME": "httpca-backup"} | (
         {"PGPASSWORD": str(password)} if password is not None else {}
     )
@@ -142,7 +143,12 @@ def _environment(url: str) -> dict[str, str]:
 
 def _without_password(url: str) -> str:
     parts: URL = make_url(url).set(drivername="postgresql")
-    return parts._replace(password=None).render_as_string()
+    if "sslpassword" in parts.query:
+        raise BackupError(
+            "PostgreSQL's programs take sslpassword by their command line only, which everybody on the"
+            " host can read: leave it out of the URL, and name a TLS key that needs none"
+        )
+    return parts._replace(password=None).difference_update_query(["password"]).render_as_string()
 
 
 def _last(file: IO[bytes]) -> str:

@@ -152,6 +152,14 @@ def test_a_password_never_stands_in_a_command_line() -> None:
     )
 
 
+def test_nor_does_one_that_stands_among_the_options_of_a_url() -> None:
+    url = "postgresql+psycopg://signer@/name?host=/run/postgresql&password=hush"
+    assert postgresql._environment(url)["PGPASSWORD"] == "hush"
+    assert "hush" not in postgresql._without_password(url)
+    with pytest.raises(BackupError, match="sslpassword by their command line only"):
+        postgresql._without_password(f"{url}&sslpassword=hush")
+
+
 def test_what_is_done_in_the_restored_database_is_literal_sql() -> None:
     (_, switch, *_) = suspend(now(), "o'brien", now())
     assert "o''brien" in postgresql._literally(switch)
