@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.backup.errors import BackupError
+from pipeline.crypto import private_file
+from pipeline.setup.files import sync_folder
 
 
 def files_of(database: Path) -> list[Path]:
@@ -72,7 +74,7 @@ def check(dumped: Path) -> None:
 
 
 def put(dumped: Path, database: Path) -> None:
-    """Copy a dumped database to its place.
+    """Copy a dumped database to its place; root gives it to the owner of the folder that it comes into.
 
     Raises:
         FileExistsError: there is a database already.
@@ -80,11 +82,11 @@ def put(dumped: Path, database: Path) -> None:
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = database.with_name(f".{database.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with dumped.open("rb") as source, os.fdopen(descriptor, "wb") as sink:
+        with dumped.open("rb") as source, private_file.create(draft) as sink:
             shutil.copyfileobj(source, sink)
             sink.flush()
             os.fsync(sink.fileno())
         os.link(draft, database)  # unlike a renaming, it never takes the place of another file
     finally:
         draft.unlink(missing_ok=True)
+    sync_folder(database.parent)

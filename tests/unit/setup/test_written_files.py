@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.backup import sqlite
 from pipeline.crypto import checkpoint
 from pipeline.errors import SettingsError
 from pipeline.setup import audit_key, files
 from pipeline.signer.audit import key as log_key
 from pipeline.signer.keys import file as key_file
+from tests.factories import write
 
 Write = Callable[[Path], object]
 
@@ -21,6 +23,7 @@ WRITTEN: dict[str, Write] = {
         folder / "issuing.key", key_file.generate("ec:P-256"), None
     ),
     "log-key": audit_key.make,
+    "database": lambda folder: sqlite.put(write(b"database"), folder / "signer.db"),
 }
 
 
@@ -33,10 +36,10 @@ def test_root_gives_nothing_away_but_what_it_made(
     victim = tmp_path / "shadow"
     victim.touch()
     folder = files.folder(tmp_path / "signer")
-    write = os.fsync
+    real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        write(descriptor)
+        real(descriptor)
         path = Path(f"/proc/self/fd/{descriptor}").resolve()
         if path.is_file():
             path.rename(path.with_name(f"was {path.name}"))
