@@ -1,10 +1,11 @@
 """Whoever changes the log in the signer's database, knowing how, is found out; and where it was."""
 
+import tracemalloc
 from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from pipeline.database.engine import Database
 from tests.flow.audit_log import CERTIFICATES, Log, Within, forge, kinds, sentences, unlock
@@ -318,3 +319,28 @@ def test_a_kept_checkpoint_finds_it_out_when_somebody_makes_the_tree_anew_and(
     assert kinds(report) <= {"rewritten", "shorter"}
     assert names in [*sentences(report, "rewritten"), *sentences(report, "shorter")][0]
     assert without.findings == [], "nothing but a kept checkpoint can tell"
+
+
+def most_memory(log: Log, connection: Connection) -> int:
+    tracemalloc.start()
+    try:
+        assert log.verify(Within(log.database, connection)).findings == []
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_checkpoints_are_never_all_in_memory(log: Log) -> None:
+    """There is one for each minute in which something was done, for ever."""
+    with log.database.engine.connect() as connection:
+        most_memory(log, connection)  # what is read once
+        few = most_memory(log, connection)
+        for below in (605, 7):
+            connection.exec_driver_sql(
+                "INSERT INTO audit_checkpoints (size, root, note, signed_at)"
+                " SELECT size, root, note, signed_at FROM audit_checkpoints, audit_leaves"
+                f" WHERE size = 605 AND leaf < {below}"
+            )
+        many = most_memory(log, connection)
+        connection.rollback()
+    assert many < few + 1_500_000

@@ -29,6 +29,12 @@ class Findings:
         else:
             self.more += 1
 
+    def take(self, others: "Findings") -> None:
+        """Add what others found."""
+        for one in others.findings:
+            self.found(one.kind, one.sentence)
+        self.more += others.more
+
 
 @dataclass
 class Report(Findings):

@@ -6,6 +6,7 @@ between which entries that was.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, or_, select
@@ -17,12 +18,15 @@ from pipeline.crypto.note import NoteRefused, Verifier
 from pipeline.database.engine import AnyRow, Database
 from pipeline.signer.audit import issuances
 from pipeline.signer.audit.entries import UnreadableEntry, canonical, columns, read_any_text
-from pipeline.signer.audit.findings import Report
+from pipeline.signer.audit.findings import Findings, Report
 from pipeline.signer.audit.sequencer import STORED_LEVELS, Head, read_head
 from pipeline.signer.tables import audit, tree
 
 CHUNK: Final = 5000
 """Leaves that are read at a time."""
+
+AT_ONCE: Final = 500
+"""Checkpoints that are read at a time."""
 
 Source = tuple[str, Signed]
 """Where a checkpoint was kept, in words, and the checkpoint."""
@@ -36,14 +40,15 @@ def verify(database: Database, trusted: Sequence[Verifier], kept: Iterable[Sourc
     report = Report()
     with database.snapshot() as connection:
         read_any_text(connection)
-        sources = [*kept, *_signed(connection, trusted, report)]
         head = _head(connection, report)
         report.size, report.root = head.edge.size, head.edge.root.hex()
-        walk = _Walk(connection, report, {signed.size for _, signed in sources})
+        stored = _signed(connection, trusted, report)
+        checkpoints = _Checkpoints(merge(sorted(kept, key=_size), stored, key=_size))
+        walk = _Walk(connection, report, checkpoints)
         walk.through(head.edge.size)
         if walk.whole and walk.edge.root != head.edge.root:
             report.found("head", "the head of the tree is not the one of its leaves")
-        _compare(walk, head.edge.size, sources, report)
+        checkpoints.tell(head.edge.size, report)
         _outside(connection, report)
         issuances.verify(connection, report)
         report.forks = issuances.forks(connection)
@@ -51,15 +56,14 @@ def verify(database: Database, trusted: Sequence[Verifier], kept: Iterable[Sourc
 
 
 class _Walk:
-    """One way through all leaves, from which roots at the sizes of checkpoints are left."""
+    """One way through all leaves, which comes by every checkpoint."""
 
-    def __init__(self, connection: Connection, report: Report, sizes: set[int]) -> None:
+    def __init__(self, connection: Connection, report: Report, checkpoints: "_Checkpoints") -> None:
         self.edge = Edge()
         self.whole = True
-        self.roots = {0: self.edge.root}
         self._connection = connection
         self._report = report
-        self._sizes = sizes
+        self._checkpoints = checkpoints
         self._nodes = {
             (row.level, row.position): row.hash for row in connection.execute(select(tree.nodes))
         }
@@ -67,6 +71,7 @@ class _Walk:
     def through(self, size: int) -> None:
         """Go through the first ``size`` leaves, as far as there are any."""
         place = 0
+        self._checkpoints.compare(self.edge)
         while rows := self._leaves(place, size):
             for row in rows:
                 self._check_entry(row)
@@ -125,39 +130,67 @@ class _Walk:
                 self._report.found(
                     "node", f"node {position} of level {level} is not the one of its leaves"
                 )
-        if self.edge.size in self._sizes:
-            self.roots[self.edge.size] = self.edge.root
+        self._checkpoints.compare(self.edge)
 
 
-def _compare(walk: _Walk, size: int, sources: Sequence[Source], report: Report) -> None:
-    """Compare with every checkpoint, the smallest first: the first that fails says where."""
-    good = 0
-    for where, signed in sorted(sources, key=lambda source: source[1].size):
-        if signed.size > size:
-            report.found(
-                "shorter",
-                f"the log has {size} entries, and {where} says {signed.size}: "
-                f"the last {signed.size - size} were removed, or the database is an older one",
-            )
-        elif signed.size not in walk.roots:
-            continue  # beyond a leaf that is missing, which was found already
-        elif walk.roots[signed.size] != signed.root:
-            report.found(
-                "rewritten",
-                f"the log does not continue {where}, of size {signed.size}: "
-                f"something from leaf {good} to leaf {signed.size - 1} was changed with its leaf",
-            )
-        else:
-            good = max(good, signed.size)
-            report.checkpoints += 1
+class _Checkpoints:
+    """Checkpoints, the smallest first: the first that the log does not continue says where it is wrong.
+
+    There may be one for each minute of many years, so that they are never all in memory.
+    """
+
+    def __init__(self, sources: Iterator[Source]) -> None:
+        self._sources = sources
+        self._next = next(sources, None)
+        self._agree = self._good = 0
+        self._rewritten = Findings()
+
+    def compare(self, edge: Edge) -> None:
+        """Compare the tree with every checkpoint of its size."""
+        while self._next is not None and self._next[1].size == edge.size:
+            where, signed = self._next
+            self._next = next(self._sources, None)
+            if edge.root == signed.root:
+                self._good = edge.size
+                self._agree += 1
+            else:
+                self._rewritten.found(
+                    "rewritten",
+                    f"the log does not continue {where}, of size {signed.size}: something from leaf"
+                    f" {self._good} to leaf {signed.size - 1} was changed with its leaf",
+                )
+
+    def tell(self, size: int, report: Report) -> None:
+        """Tell what was found, and which checkpoints are of a larger tree than this of ``size``.
+
+        Those beyond a leaf that is missing are not compared; it was found already.
+        """
+        report.checkpoints = self._agree
+        report.take(self._rewritten)
+        while self._next is not None:
+            where, signed = self._next
+            self._next = next(self._sources, None)
+            if signed.size > size:
+                report.found(
+                    "shorter",
+                    f"the log has {size} entries, and {where} says {signed.size}: "
+                    f"the last {signed.size - size} were removed, or the database is an older one",
+                )
+
+
+def _size(source: Source) -> int:
+    return source[1].size
 
 
 def _signed(
     connection: Connection, trusted: Sequence[Verifier], report: Report
 ) -> Iterator[Source]:
+    """Read the checkpoints in the database, the smallest first."""
     stored = tree.checkpoints.c
-    query = select(stored.id, stored.size, stored.root, stored.note).order_by(stored.id)
-    for row in connection.execute(query).all():
+    query = select(stored.id, stored.size, stored.root, stored.note)
+    query = query.order_by(stored.size, stored.id).execution_options(yield_per=AT_ONCE)
+    last = 0
+    for row in connection.execute(query):
         where = f"checkpoint {row.id} in the database"
         try:
             signed = checkpoint.read(str(row.note), trusted)
@@ -166,7 +199,11 @@ def _signed(
             continue
         if (signed.size, signed.root.hex()) != (row.size, row.root):
             report.found("checkpoint", f"{where} says something else than its note")
-        yield where, signed
+        elif signed.size < last:  # others would be passed over
+            report.found("checkpoint", f"{where} comes after a larger one: the index was changed")
+        else:
+            last = signed.size
+            yield where, signed
 
 
 def _head(connection: Connection, report: Report) -> Head:
