@@ -103,6 +103,23 @@ def test_what_was_changed_is_found(world: World, what: str) -> None:
     assert kind in kinds(world)
 
 
+@pytest.mark.parametrize("profile", [["ca"], 7, {"lint": 5}])
+def test_a_record_that_was_spoilt_hides_no_other(world: World, profile: Any) -> None:
+    one = world.submit("a.test", run=True)
+    change(world, tables.certificates, world.submit("b.test", run=True), serial="0" * 40)
+    change(world, tables.submissions, one, profile=profile)
+    report = check(world)
+    assert (report.checked, report.by_kind["record"], report.by_kind["certificate"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("column", ["certificate", "chain", "root"])
+def test_an_issuer_on_record_that_was_spoilt_is_found(world: World, column: str) -> None:
+    world.submit("a.test", run=True)
+    with world.signer_database.write() as connection:
+        connection.execute(update(tables.issuers).values({column: b"0"}))
+    assert kinds(world) == {"issuer": 1}
+
+
 @pytest.mark.parametrize(
     "field", [{"extended_key_usage": ["client_auth"]}, {"validity": "1d"}, {"key_usage": []}]
 )

@@ -62,6 +62,14 @@ class Checker:
 
     def check(self, row: Issued) -> Checked:
         """Check one certificate in every way."""
+        try:
+            names, found = self._check(row)
+        except Exception as error:  # noqa: BLE001 - who spoils one record must not hide all others
+            problem = f"what is on record of it cannot be read ({type(error).__name__})"
+            names, found = (), [Finding("record", problem)]
+        return Checked(row.serial[0], row.request_id, names, tuple(found))
+
+    def _check(self, row: Issued) -> tuple[tuple[str, ...], list[Finding]]:
         found = list(self._of_record(row))
         names: tuple[str, ...] = ()
         try:
@@ -73,7 +81,7 @@ class Checker:
             found += self._of_csr(row, csr)
         for one in lint.findings(row.certificate, row.profile.get("lint", ("rfc5280",))):
             found.append(Finding("lint", f"{one}: {one.message}" if one.message else f"{one}"))
-        return Checked(row.serial[0], row.request_id, names, tuple(found))
+        return names, found
 
     def _of_record(self, row: Issued) -> Iterator[Finding]:
         """Compare what several tables say of it."""

@@ -9,6 +9,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -137,16 +138,16 @@ def _check(chunk: list[Issued]) -> list[Checked]:
 
 
 def _checker(known: Sequence[tuple[str, bytes, bytes, bytes]], policy: Path | None) -> Checker:
-    loaded = {
-        fingerprint: Issuer(
-            certificate=x509.load_der_x509_certificate(certificate),
-            fingerprint=fingerprint,
-            chain=_ders(chain),
-            root=_ders(root)[0],
-            key=None,
-        )
-        for fingerprint, certificate, chain, root in known
-    }
+    loaded = {}
+    for fingerprint, certificate, chain, root in known:
+        with suppress(ValueError):  # one that cannot be read is not known: so says each certificate
+            loaded[fingerprint] = Issuer(
+                certificate=x509.load_der_x509_certificate(certificate),
+                fingerprint=fingerprint,
+                chain=_ders(chain),
+                root=_ders(root)[0],
+                key=None,
+            )
     return Checker(loaded, load(policy) if policy is not None else None)
 
 
