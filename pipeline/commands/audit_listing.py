@@ -39,7 +39,9 @@ def as_lines(rows: Sequence[AnyRow]) -> str:
     """Return entries for people, each in a line that cannot steer a terminal."""
     lines = []
     for row in rows:
-        shown = ", ".join(f"{name}={value}" for name, value in row.details.items())
+        shown = str(row.details)
+        if isinstance(row.details, dict):  # as we write it, and nobody has to
+            shown = ", ".join(f"{name}={value}" for name, value in row.details.items())
         about = f"  {row.request_id}" if row.request_id else ""
         what = visible(f"{row.event}{about}  {shown}", 1200)
         lines.append(f"{row.id:>8}  {row.at:%Y-%m-%d %H:%M:%S}  {what}")

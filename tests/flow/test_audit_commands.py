@@ -274,3 +274,19 @@ def test_who_changes_the_database_cannot_write_what_is_said_of_its_error(
         connection.exec_driver_sql("UPDATE requests SET reason = CAST(? AS TEXT)", (octets,))
     code, _, err = run(capsys, "requests", "list", "--config", world.directory / "signer")
     assert (code, "\\x1b[2JNothing was changed." in err, "\x1b" in err) == (1, True, False)
+
+
+@pytest.mark.parametrize("details", [[1], None, "x"])
+def test_an_entry_of_another_form_is_listed_like_all_others(
+    world: World, capsys: pytest.CaptureFixture[str], details: object
+) -> None:
+    request = issue(world, "a.test")
+    with world.signer_database.write() as connection:
+        unlock(connection)
+        mine = audit.c.request_id == request
+        connection.execute(audit.update().where(mine).values(details=details))
+        for table in ("audit", "audit_leaves", "audit_nodes", "audit_checkpoints"):
+            for statement in statements("sqlite", table):
+                connection.exec_driver_sql(statement)
+    code, out, _ = run(capsys, "audit", "list", "--config", world.directory / "signer")
+    assert (code, f"{request}  {details}" in out) == (0, True)
