@@ -321,6 +321,20 @@ def test_a_kept_checkpoint_finds_it_out_when_somebody_makes_the_tree_anew_and(
     assert without.findings == [], "nothing but a kept checkpoint can tell"
 
 
+def test_an_entry_that_keeps_all_others_from_their_places_is_found(log: Log) -> None:
+    """Whoever inserts one could else change, for ever, what is written after it."""
+    with log.database.engine.connect() as connection:
+        unlock(connection)
+        connection.exec_driver_sql(
+            "INSERT INTO audit (id, at, event, details)"
+            """ SELECT 606, at, event, '{"number": 1e400}' FROM audit WHERE id = 50"""
+        )
+        report = log.verify(Within(log.database, connection))
+        connection.rollback()
+    assert (kinds(report), report.waiting) == ({"unreadable"}, 1)
+    assert "entry 606 of the audit cannot be read" in sentences(report, "unreadable")[0]
+
+
 def most_memory(log: Log, connection: Connection) -> int:
     tracemalloc.start()
     try:

@@ -232,7 +232,11 @@ def _outside(connection: Connection, report: Report) -> None:
         .exists()
     )
     query = (
-        select(audit.c.id, (audit.c.id > highest).label("fresh"), gap.label("late"))
+        select(
+            *columns(connection.dialect.name),
+            (audit.c.id > highest).label("fresh"),
+            gap.label("late"),
+        )
         .join_from(audit, tree.leaves, tree.leaves.c.entry == audit.c.id, isouter=True)
         .where(tree.leaves.c.leaf.is_(None))
         .order_by(audit.c.id)
@@ -240,9 +244,18 @@ def _outside(connection: Connection, report: Report) -> None:
     for row in connection.execute(query):
         if row.fresh or row.late:
             report.waiting += 1
+            _ensure_readable(row, report)
         else:
             report.found(
                 "inserted",
                 f"entry {row.id} has no leaf and will get none: it was inserted by hand, or its "
                 "leaf was removed",
             )
+
+
+def _ensure_readable(row: AnyRow, report: Report) -> None:
+    """Look whether an entry that has no place yet can be given one: else all others wait behind it."""
+    try:
+        canonical(*row[:5])
+    except UnreadableEntry as error:
+        report.found("unreadable", f"{error}; it keeps all that came after it from getting a place")
