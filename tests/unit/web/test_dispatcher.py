@@ -69,8 +69,11 @@ def test_whoever_waits_for_a_commit_takes_no_thread(narrow: Website) -> None:
         assert len({answer.result().json()["id"] for answer in answers}) == AT_ONCE
 
 
-def test_threads_that_are_all_taken_by_batches_store_what_came_before_them(narrow: Website) -> None:
+def test_threads_that_are_all_taken_by_batches_store_what_came_before_them(
+    narrow: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They would wait for a commit for which there is no thread, for ever."""
+    monkeypatch.setattr("pipeline.web.serve.batches_at_once", lambda *_: 2)
     one = {"csr": factories.openssl_csr().decode(), "profile": "server"}
     batch = {"requests": [one] * (FEW + 1)}
     begun: list[str | None] = []
@@ -86,6 +89,31 @@ def test_threads_that_are_all_taken_by_batches_store_what_came_before_them(narro
             answers.append(post("/api/v1/requests", one))
             wait_until(lambda: len(narrow.site.intake._waiting) == 1)
         assert [answer.result().status_code for answer in answers] == [202] * 3
+
+
+@pytest.mark.parametrize("path", ["/api/v1/batches", "//api/v1/batches"])
+def test_many_batches_at_once_keep_nobody_else_waiting(narrow: Website, path: str) -> None:
+    batch = {"requests": [{"csr": factories.openssl_csr().decode(), "profile": "server"}]}
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def hold() -> None:
+        if request.endpoint == "api.submit_batch":
+            begun.release()
+            assert go_on.wait(NOT_FOR_EVER)
+
+    narrow.app.before_request(hold)
+    with serving(narrow) as url, ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = [
+            pool.submit(requests.post, url + path, json=batch, timeout=NOT_FOR_EVER)
+            for _ in range(AT_ONCE)
+        ]
+        try:
+            assert begun.acquire(timeout=NOT_FOR_EVER)
+            for _ in range(AT_ONCE):
+                assert requests.get(f"{url}/healthz", timeout=NOT_FOR_EVER).status_code == 200
+        finally:
+            go_on.set()
+        assert [answer.result().status_code for answer in answers] == [202] * AT_ONCE
 
 
 def test_everybody_is_told_when_the_commit_fails(narrow: Website) -> None:
