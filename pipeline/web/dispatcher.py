@@ -16,26 +16,21 @@ SHORT: Final = frozenset({("POST", "/api/v1/requests")})
 SHORT_BODY: Final = 8 * 1024
 """Bytes. A CSR in a larger one has so many names that others would notice what it takes."""
 
-
-BATCHES: Final = ("POST", "/api/v1/batches")
-"""What takes longest, and mostly waits for others of its kind."""
-
-
-def batches_at_once(threads: int, long_polls: int) -> int:
-    """Return how many batches are answered at a time: half of the threads that long polls leave, so
-    that whoever sends many of them keeps nobody else waiting."""
-    return max(1, (threads - long_polls) // 2)
+LONG: Final = {("POST", "/api/v1/batches"): 2, ("GET", "/requests"): 4}
+"""What takes long, and the divisor of the threads that long polls leave: of each kind so many are
+answered at a time, so that whoever asks for many of them keeps nobody else waiting."""
 
 
 class Dispatcher(ThreadedTaskDispatcher):
     """Hands requests over to other threads, but for short ones, which the serving thread keeps.
 
-    ``ring`` makes that thread call ``serve`` soon; ``batches`` are answered at a time.
+    ``ring`` makes that thread call ``serve`` soon; ``spare`` threads are left by long polls.
     """
 
-    def __init__(self, threads: int, ring: Callable[[], None], batches: int) -> None:
+    def __init__(self, threads: int, ring: Callable[[], None], spare: int) -> None:
         super().__init__()
-        self._batches = _Few(batches, super().add_task)
+        hand_over = super().add_task
+        self._long = {asked: _Few(max(1, spare // part), hand_over) for asked, part in LONG.items()}
         self._serving: int | None = None
         self._short: deque[Channel] = deque()
         self._rounds = Rounds(ring, self.add_task)
@@ -47,8 +42,8 @@ class Dispatcher(ThreadedTaskDispatcher):
             task.held = True
         elif threading.get_ident() == self._serving and _is_short(task):
             self._short.append(task)
-        elif _asked(task) == BATCHES:
-            self._batches.add(task)
+        elif (few := self._long.get(_asked(task))) is not None:
+            few.add(task)
         else:
             super().add_task(task)
 
@@ -106,10 +101,10 @@ class _Placed:
         self._task.cancel()
 
 
-def _asked(task: Any) -> tuple[str, str] | None:
-    """Return the method and address that a ``Channel`` is asked for next."""
+def _asked(task: Any) -> tuple[str, str]:
+    """Return the method and address that a ``Channel`` is asked for next; of anything else none."""
     if not isinstance(task, Channel) or task.requests[0].error:
-        return None
+        return "", ""
     request: Any = task.requests[0]
     return request.command, "/" + request.path.lstrip("/")  # as waitress passes it on
 

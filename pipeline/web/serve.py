@@ -13,7 +13,7 @@ from waitress.server import create_server
 
 from pipeline.errors import HttpcaError
 from pipeline.web.connections import IDLE, MOST, SLOW, Bell, Channel, Doorkeeper, let_end
-from pipeline.web.dispatcher import Dispatcher, batches_at_once
+from pipeline.web.dispatcher import Dispatcher
 from pipeline.web.site import KEY, Site
 from settings.web import WebSettings
 
@@ -49,8 +49,8 @@ class Server:
         self._sockets: dict[int, Any] = {}
         port = http.port if port is None else port
         self._bells: list[Bell] = []
-        batches = batches_at_once(http.threads, http.long_polls)
-        self._dispatcher = Dispatcher(http.threads, self._ring, batches)
+        spare = http.threads - http.long_polls
+        self._dispatcher = Dispatcher(http.threads, self._ring, spare)
         try:
             self._waitress: Any = create_server(
                 app,
