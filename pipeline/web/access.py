@@ -72,7 +72,7 @@ def set_up(app: Flask) -> None:
     missing = set(app.view_functions) ^ set(ENDPOINTS)
     if missing:
         raise AssertionError(f"the table of access and the endpoints differ: {sorted(missing)}")
-    app.before_request(_admit)
+    app.before_request(admit)
 
 
 def requester() -> str | None:
@@ -81,8 +81,9 @@ def requester() -> str | None:
     return name
 
 
-def _admit() -> None:
-    """Find out who asks, and stop whom the endpoint does not admit.
+def admit() -> None:
+    """Find out who asks, and stop whom the endpoint does not admit. Whoever held an answer asks once
+    more: a token may have been revoked meanwhile.
 
     Raises:
         RequesterError: ``not-authenticated`` or ``bad-token``.

@@ -9,7 +9,7 @@ from structlog.contextvars import bind_contextvars
 from pipeline.errors import N_, RequesterError
 from pipeline.web import answers, api_input, authorities, formats, limits, lookup
 from pipeline.web import checkpoints as known_checkpoints
-from pipeline.web.access import requester
+from pipeline.web.access import admit, requester
 from pipeline.web.lookup import Found
 from pipeline.web.notifier import Waited
 from pipeline.web.openapi import DOCUMENT
@@ -91,6 +91,7 @@ def shown(request_id: UUID) -> Response:
     if site().notifier.wait_final(found.id, seconds) is Waited.BUSY:
         headers = {"Retry-After": BUSY_RETRY_AFTER}
         return answers.json(answers.request(found), headers=headers)
+    admit()
     headers = {"Preference-Applied": f"wait={seconds}"}
     return answers.json(answers.request(_find(found.id)), headers=headers)
 

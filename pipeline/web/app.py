@@ -13,7 +13,7 @@ from pipeline.database.engine import Database
 from pipeline.web import access, headers, hosts, limits, locales, metrics, problems
 from pipeline.web.api import api
 from pipeline.web.aside import ensure_may_wait
-from pipeline.web.form import printable
+from pipeline.web.form import FormRequest, printable
 from pipeline.web.health import health
 from pipeline.web.html import html
 from pipeline.web.intake import Intake
@@ -38,6 +38,7 @@ def create_app(
     Whoever serves it calls ``close`` of its ``Site.notifier`` at the end.
     """
     app = Flask(__name__)
+    app.request_class = FormRequest
     app.url_map.merge_slashes = False  # by a redirect to whatever Host was sent, and without TLS
     app.config |= {
         "SECRET_KEY": secret_key(settings),

@@ -3,10 +3,11 @@
 import secrets
 import ssl
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 from unicodedata import category
 
 from flask import Request
+from werkzeug.formparser import FormDataParser
 
 from pipeline.crypto.csr import Csr
 from pipeline.errors import N_, Unreadable
@@ -18,6 +19,26 @@ BOTH: Final = N_("You pasted a CSR and chose a file. Use only one of the two.")
 
 _PEM_LABEL: Final = "CERTIFICATE REQUEST"
 _FIELDS: Final = {"unknown-profile": "profile", "bad-comment": "comment"}
+
+
+class NamedParts(FormDataParser):
+    """Reads a form without what has no name (RFC 7578 section 4.2 demands one). Otherwise that is a
+    field whose name is None, which nobody expects."""
+
+    def parse(self, *arguments: Any, **further: Any) -> Any:
+        """Return the rest of the stream, the fields and the files."""
+        parsed: Any = super().parse(*arguments, **further)
+        stream, fields, files = parsed
+        if None in fields:
+            named = [(name, text) for name, text in fields.items(multi=True) if name is not None]
+            fields = self.cls(named)
+        return stream, fields, files
+
+
+class FormRequest(Request):
+    """A request that may bring a form."""
+
+    form_data_parser_class = NamedParts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,15 @@ one is the next request to the other. And to some of what cannot be read it says
 connection off.
 """
 
+import re
+from typing import Final
+
 from waitress.parser import HTTPRequestParser, ParsingError
+
+_CODINGS: Final = re.compile(
+    rb"\ntransfer-encoding:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE
+)
+"""Each Transfer-Encoding among the headers."""
 
 
 class Parser(HTTPRequestParser):
@@ -30,8 +38,10 @@ class Parser(HTTPRequestParser):
             super().parse_header(header_plus)
         except ValueError:  # of an address, or a number of thousands of digits
             raise ParsingError("Start line or Content-Length is invalid") from None
-        if "TRANSFER_ENCODING" in self.headers:  # it is taken out where it is followed
-            raise ParsingError("Transfer-Encoding needs version 1.1")
+        codings = [found.strip(b" \t").lower() for found in _CODINGS.findall(header_plus)]
+        # One that is empty is otherwise taken for none, and two are taken for one.
+        if codings and not (self.chunked and codings == [b"chunked"]):
+            raise ParsingError("Transfer-Encoding must be chunked, once, and needs version 1.1")
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Transfer-Encoding and Content-Length exclude each other")
         if self.version == "1.1" and "HOST" not in self.headers:

@@ -1,10 +1,12 @@
 """What every answer says to browsers and caches."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Request, Response, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from werkzeug.http import parse_date
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,6 +33,13 @@ HEADERS: Final = [
     ("X-Frame-Options", "DENY"),
 ]
 HEADERS_OVER_TLS: Final = [*HEADERS, ("Strict-Transport-Security", "max-age=31536000")]
+
+
+DATED: Final = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE")
+"""What may hold a date that werkzeug reads."""
+
+NO_DATE: Final = "none"
+"""Neither a date nor the tag of any file, in place of what cannot be read: so it fits nothing."""
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -65,7 +74,8 @@ def set_up(app: Flask) -> None:
 
 
 class _Headers:
-    """Adds to an answer what is the same in all of them."""
+    """Adds to an answer what is the same in all of them; and takes from a request what cannot be
+    read."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
@@ -73,6 +83,9 @@ class _Headers:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
+        for name in DATED:
+            if name in environ and not _is_readable(environ[name]):
+                environ[name] = NO_DATE
         added = HEADERS_OVER_TLS if environ["wsgi.url_scheme"] == "https" else HEADERS
 
         def start(status: str, headers: list[tuple[str, str]], *further: Any) -> Any:
@@ -81,8 +94,18 @@ class _Headers:
         return self._app(environ, start)
 
 
+def _is_readable(dated: str) -> bool:
+    """Return whether werkzeug can read this as a date, or as none: it fails over a year that is too
+    large, where the header is to be ignored (RFC 9110 section 13.1.3)."""
+    try:
+        parse_date(dated)
+    except OverflowError:
+        return False
+    return True
+
+
 def _limit_caches(response: Response) -> Response:
-    if request.endpoint != "static":
+    if request.endpoint != "static" or response.status_code >= HTTPStatus.BAD_REQUEST:
         response.headers["Cache-Control"] = "no-store"
         response.headers.add("Vary", "Accept-Language, Authorization, Cookie")
     return response

@@ -21,7 +21,7 @@ from pipeline.web.lookup import Found
 from pipeline.web.problems import NOT_FOUND, sentence, status
 from pipeline.web.site import site
 from pipeline.web.submit import submit as submit_wish
-from pipeline.web.understood import stored, understood
+from pipeline.web.understood import heading, stored, understood
 from pipeline.web.withdraw import withdraw as withdraw_request
 
 html: Final = Blueprint("html", __name__)
@@ -95,7 +95,7 @@ def listed() -> ResponseReturnValue:
     cursor = request.args.get("cursor", "")
     with site().database.read() as connection:
         found, following = lookup.listed(connection, name, cursor=cursor, limit=PAGE)
-    rows = [(one, stored(one.csr)) for one in found]
+    rows = [(one, heading(one.csr)) for one in found]
     return render_template(
         "requests.html", rows=rows, following=following, later=bool(cursor), states=progress.STATES
     )

@@ -49,7 +49,8 @@ class Server:
         self._sockets: dict[int, Any] = {}
         port = http.port if port is None else port
         self._bells: list[Bell] = []
-        self._dispatcher = Dispatcher(http.threads, self._ring)
+        spare = http.threads - http.long_polls
+        self._dispatcher = Dispatcher(http.threads, self._ring, spare)
         try:
             self._waitress: Any = create_server(
                 app,

@@ -50,13 +50,22 @@ class Understood:
         return self.names[0].display if self.names else self.subject
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A CSR in a line: what its page is called, and how many further names it has."""
+
+    title: str
+    further: int
+
+
 def understood(csr: Csr) -> Understood:
     """Return a CSR for people."""
+    kinds = {kind: gettext(text) for kind, text in _KINDS.items()}
     return Understood(
         subject=csr.subject,
         names=[
             ShownName(
-                gettext(_KINDS[name.kind]),
+                kinds[name.kind],
                 name.display(),
                 name.value if name.is_idn else None,
             )
@@ -74,6 +83,17 @@ def stored(der: bytes) -> Understood | None:
         return understood(csrs.read(der))
     except RequesterError:
         return None
+
+
+def heading(der: bytes) -> Heading | None:
+    """Return a stored CSR in a line, of whose names there may be thousands; None when this release no
+    longer reads it."""
+    try:
+        csr = csrs.read(der)
+    except RequesterError:
+        return None
+    names = csr.names
+    return Heading(names[0].display() if names else csr.subject, max(0, len(names) - 1))
 
 
 def _key(kind: str, text: str) -> str:

@@ -3,6 +3,8 @@
 import html
 import re
 import signal
+import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -152,7 +154,31 @@ def test_the_proxy_is_believed_that_the_client_came_by_tls_and_the_client_is_not
     for answer in answers:
         assert "Secure" in answer.headers["Set-Cookie"]
         assert "Strict-Transport-Security" in answer.headers
-    assert visitors[0].call("GET", "/metrics").status_code == HTTPStatus.FORBIDDEN
+
+
+METRICS: Final = [
+    "/metrics",
+    "/metrics?a",
+    "//metrics",
+    "/%6detrics",
+    "/%2Fmetrics",
+    "///%6D%65trics",
+]
+
+
+@pytest.mark.parametrize("address", METRICS)
+def test_the_proxy_keeps_the_metrics_from_clients_however_their_address_is_written(
+    proxy: HAProxy, address: str
+) -> None:
+    place = ("127.0.0.1", proxy.port)
+    context = ssl.create_default_context(cadata=proxy.certificate.decode("ascii"))
+    asked = f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    with (
+        socket.create_connection(place, timeout=NOT_FOR_EVER) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall(asked)
+        assert connection.recv(100).startswith(b"HTTP/1.1 403 ")
 
 
 def test_clients_lose_nothing_when_a_process_is_killed_under_load_and_long_polls(

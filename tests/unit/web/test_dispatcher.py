@@ -69,8 +69,11 @@ def test_whoever_waits_for_a_commit_takes_no_thread(narrow: Website) -> None:
         assert len({answer.result().json()["id"] for answer in answers}) == AT_ONCE
 
 
-def test_threads_that_are_all_taken_by_batches_store_what_came_before_them(narrow: Website) -> None:
+def test_threads_that_are_all_taken_by_batches_store_what_came_before_them(
+    narrow: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They would wait for a commit for which there is no thread, for ever."""
+    monkeypatch.setattr("pipeline.web.dispatcher.LONG", {})
     one = {"csr": factories.openssl_csr().decode(), "profile": "server"}
     batch = {"requests": [one] * (FEW + 1)}
     begun: list[str | None] = []
@@ -86,6 +89,39 @@ def test_threads_that_are_all_taken_by_batches_store_what_came_before_them(narro
             answers.append(post("/api/v1/requests", one))
             wait_until(lambda: len(narrow.site.intake._waiting) == 1)
         assert [answer.result().status_code for answer in answers] == [202] * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "answered"),
+    [
+        ("POST", "/api/v1/batches", 415),
+        ("POST", "//api/v1/batches", 415),
+        ("GET", "/requests", 401),
+    ],
+)
+def test_much_that_takes_long_keeps_nobody_else_waiting(
+    narrow: Website, method: str, path: str, answered: int
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def hold() -> None:
+        if request.endpoint in ("api.submit_batch", "html.listed"):
+            begun.release()
+            assert go_on.wait(NOT_FOR_EVER)
+
+    narrow.app.before_request_funcs[None].insert(0, hold)
+    with serving(narrow) as url, ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = [
+            pool.submit(requests.request, method, url + path, timeout=NOT_FOR_EVER)
+            for _ in range(AT_ONCE)
+        ]
+        try:
+            assert begun.acquire(timeout=NOT_FOR_EVER)
+            for _ in range(AT_ONCE):
+                assert requests.get(f"{url}/healthz", timeout=NOT_FOR_EVER).status_code == 200
+        finally:
+            go_on.set()
+        assert [answer.result().status_code for answer in answers] == [answered] * AT_ONCE
 
 
 def test_everybody_is_told_when_the_commit_fails(narrow: Website) -> None:

@@ -121,3 +121,18 @@ def test_behind_tls_signing_in_works_and_other_sites_are_refused(behind_tls: Web
     ):
         sent = {**secure, "headers": TLS | {"Referer": referrer}}
         assert client.post("/sign-in", data=fields, **sent).status_code == status, referrer
+
+
+def test_a_part_without_a_name_is_no_field_and_no_error_of_ours(website: Website) -> None:
+    client = website.client()
+    right = csrf_token(client)
+    for name, answered in (("other", 400), ("csrf_token", 200)):
+        parts = [("", "x"), (f'; name="{name}"', right), ('; name="csr"', "y")]
+        body = "".join(
+            f"--b\r\nContent-Disposition: form-data{name}\r\n\r\n{text}\r\n" for name, text in parts
+        )
+        answer = client.post(
+            "/", data=f"{body}--b--\r\n", content_type="multipart/form-data; boundary=b"
+        )
+        assert answer.status_code == answered
+        assert ("form has expired" in answer.text) == (answered == 400)

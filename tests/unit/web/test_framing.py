@@ -38,6 +38,20 @@ DOUBTFUL = {
     "a coding before the chunks": SUBMIT
     + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
     + SMUGGLED,
+    # Whether there is a coding at all, or two, is what readers differ about.
+    "an empty coding, and a length": SUBMIT
+    + b"Transfer-Encoding:\r\nContent-Length: 0\r\n\r\n"
+    + SMUGGLED,
+    "no coding but a comma": SUBMIT
+    + b"Transfer-Encoding: ,\r\nContent-Length: 0\r\n\r\n"
+    + SMUGGLED,
+    "chunks twice": SUBMIT + CHUNKED + CHUNKED + b"\r\n0\r\n\r\n" + SMUGGLED,
+    "chunks twice in a line": SUBMIT
+    + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"
+    + SMUGGLED,
+    "chunks twice in two lines": SUBMIT
+    + b"Transfer-Encoding: chunked,\r\n chunked\r\n\r\n0\r\n\r\n"
+    + SMUGGLED,
     "two different lengths": SUBMIT
     + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED)
     + SMUGGLED,

@@ -52,6 +52,30 @@ def test_what_is_somebodys_is_not_cached(website: Website) -> None:
         assert {"Cookie", "Authorization", "Accept-Language"} <= set(answer.vary)
 
 
+@pytest.mark.parametrize("address", ["/static/nothing", "/static/httpca.css"])
+def test_a_page_about_a_file_is_not_cached_as_the_file_is(website: Website, address: str) -> None:
+    answer = website.client().get(address, headers={"Range": "bytes=999999-"})
+    assert answer.status_code in (404, 416)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert {"Cookie", "Accept-Language"} <= set(answer.vary)
+
+
+DATES = [
+    "Thu, 01 Jan 99999999999999999999 00:00:00 GMT",
+    "Thu, 01 Jan 1970 00:00:00 +99999999999999",
+]
+
+
+@pytest.mark.parametrize("date", DATES)
+def test_a_date_that_there_cannot_be_is_ignored(website: Website, date: str) -> None:
+    for sent, answered in (
+        ({"If-Modified-Since": date}, 200),
+        ({"If-Range": date, "Range": "bytes=0-1"}, 200),
+    ):
+        with website.client().get("/static/httpca.css", headers=sent) as answer:
+            assert answer.status_code == answered
+
+
 def test_behind_tls_cookies_are_secure_and_browsers_stay_with_it(tmp_path: Path) -> None:
     website = Website(tmp_path, http={"trusted_proxies": 1})
     client = website.client()

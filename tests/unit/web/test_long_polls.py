@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.states import State
 from pipeline.web.notifier import Waited
+from pipeline.web.tokens import FRESH, revoke
 from tests.waiting import wait_until
 from tests.website import Website
 
@@ -145,6 +146,21 @@ def test_nobody_waits_for_what_is_not_theirs(website: Website) -> None:
     answer = website.client().get(f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=60"})
     assert answer.status_code == 404
     assert time.monotonic() - begun < NOT_FOR_EVER
+
+
+def test_whose_token_is_revoked_meanwhile_is_not_told_how_it_ended(website: Website) -> None:
+    client = website.client(website.token("me"))
+    request_id = website.submit(requester="me")
+    thread, results = in_background(
+        lambda: client.get(f"/api/v1/requests/{request_id}", headers={"Prefer": "wait=60"})
+    )
+    wait_until(lambda: website.site.notifier.waiting == 1)
+    revoke(website.database, "me", "root", website.moment)
+    website.moment += FRESH
+    website.issue(request_id)
+    thread.join(timeout=NOT_FOR_EVER)
+    assert results[0].status_code == 401
+    assert results[0].json["type"] == "/problems/bad-token"
 
 
 def test_without_anybody_waiting_nothing_looks(website: Website) -> None:
