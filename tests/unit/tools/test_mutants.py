@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.test_audit_tampering import FORGERIES, TAMPERINGS, hyphens
+from tests.flow.tamperings import FORGERIES, TAMPERINGS
+from tests.flow.test_audit_tampering import hyphens
 from tools.mutants.__main__ import FOLDER, ROOT
 from tools.mutants.errors import Unusable
 from tools.mutants.patch import read
