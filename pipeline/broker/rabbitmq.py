@@ -109,7 +109,7 @@ class SignedRabbitmqBroker(GatedBroker, RabbitmqBroker):
         return message
 
     def leave(self, received: Received) -> None:
-        """Acknowledge it not: it comes again when our connection is closed."""
+        """Do not acknowledge it: it comes again when our connection is closed."""
         self.left.add(received.id)
 
     def dead_letter(self, queue: str, octets: bytes, reason: str) -> None:

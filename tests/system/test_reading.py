@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from pipeline.actors.bind import bind
 from pipeline.actors.patience import Patience
 from pipeline.broker.connect import connect
+from pipeline.broker.consumer import GatedBroker
 from pipeline.broker.publisher import Publisher, open_publisher
 from pipeline.broker.refusals import Refusals
 from pipeline.crypto.envelope import Received
@@ -37,6 +38,20 @@ def vhost(rabbitmq: RabbitMQ) -> Iterator[str]:
     rabbitmq.delete_vhost(name)
 
 
+@pytest.fixture
+def url(rabbitmq: RabbitMQ, vhost: str) -> str:
+    return rabbitmq.url(vhost=vhost)
+
+
+def connected(url: str, folder: Path) -> GatedBroker:
+    """Return a signer's broker, to which no actor is bound yet; it trusts what lies in the folder."""
+    world = MessageWorld(folder / "trusted")
+    broker = connect(url, world.envelope(world.identity(SIGNER)), Refusals())
+    assert broker.gate.envelope.trust is not None
+    broker.gate.envelope.trust.refresh()
+    return broker
+
+
 def sent(publisher: Publisher, octets: bytes) -> bool:
     try:
         publisher.publish(SIGN.queue, octets)
@@ -46,11 +61,9 @@ def sent(publisher: Publisher, octets: bytes) -> bool:
 
 
 def test_a_message_in_work_while_its_connection_breaks_comes_again_and_takes_no_other_along(
-    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    rabbitmq: RabbitMQ, vhost: str, url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = MessageWorld(tmp_path / "trusted")
-    url = rabbitmq.url(vhost=vhost)
-    signer = connect(url, world.envelope(world.identity(SIGNER)), Refusals())
+    signer = connected(url, tmp_path)
     go_on = threading.Event()
     begun: list[Received] = []
     ended: list[str] = []
@@ -62,8 +75,6 @@ def test_a_message_in_work_while_its_connection_breaks_comes_again_and_takes_no_
 
     bind(signer, SIGN, work, Patience())
     bind(signer, TRANSMIT, work, Patience())
-    assert signer.gate.envelope.trust is not None
-    signer.gate.envelope.trust.refresh()
     publisher = open_publisher(url)
     envelope = signer.gate.envelope
     first, second = (
@@ -95,11 +106,9 @@ def test_a_message_in_work_while_its_connection_breaks_comes_again_and_takes_no_
 
 
 def test_connections_that_break_while_a_worker_waits_leave_nothing_that_grows(
-    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+    rabbitmq: RabbitMQ, vhost: str, url: str, tmp_path: Path
 ) -> None:
-    world = MessageWorld(tmp_path / "trusted")
-    url = rabbitmq.url(vhost=vhost)
-    signer = connect(url, world.envelope(world.identity(SIGNER)), Refusals())
+    signer = connected(url, tmp_path)
     go_on = threading.Event()
     ended: list[str] = []
 
@@ -111,8 +120,6 @@ def test_connections_that_break_while_a_worker_waits_leave_nothing_that_grows(
         return worker.consumers[SIGN.queue].consumer is not consumer
 
     bind(signer, SIGN, work, Patience())
-    assert signer.gate.envelope.trust is not None
-    signer.gate.envelope.trust.refresh()
     publisher = open_publisher(url)
     names = [f"01890000-0000-7000-8000-00000000000{number}" for number in range(4)]
     octets = [signer.gate.envelope.seal(name, SIGN, WakeUp()) for name in names]
@@ -139,11 +146,9 @@ def test_connections_that_break_while_a_worker_waits_leave_nothing_that_grows(
 
 
 def test_a_message_that_waits_when_its_worker_ends_is_there_for_the_next_one(
-    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+    url: str, tmp_path: Path
 ) -> None:
-    world = MessageWorld(tmp_path / "trusted")
-    url = rabbitmq.url(vhost=vhost)
-    signer = connect(url, world.envelope(world.identity(SIGNER)), Refusals())
+    signer = connected(url, tmp_path)
     stopping, begun = threading.Event(), threading.Event()
 
     def work(_received: Received) -> None:
@@ -151,8 +156,6 @@ def test_a_message_that_waits_when_its_worker_ends_is_there_for_the_next_one(
         raise InfrastructureError("the database is out of reach")
 
     bind(signer, SIGN, work, Patience(stopping))
-    assert signer.gate.envelope.trust is not None
-    signer.gate.envelope.trust.refresh()
     publisher = open_publisher(url)
     octets = signer.gate.envelope.seal("01890000-0000-7000-8000-000000000001", SIGN, WakeUp())
     worker = start_worker(signer, Role.SIGNER, 1)
