@@ -50,7 +50,9 @@ def test_what_is_wrong_is_refused_with_a_sentence(
     assert pin not in str(caught.value)
 
 
-@pytest.mark.parametrize("point", [b"", b"\x04\x41\x04" + b"\1" * 64])
+@pytest.mark.parametrize(
+    "point", [b"", b"\x04\x41\x04" + b"\1" * 64], ids=["empty", "not-on-the-curve"]
+)
 def test_a_public_key_that_is_none_is_refused_with_a_sentence(token: Token, point: bytes) -> None:
     uri = token()
     key = generate(uri, PIN, "ec:P-256")
